@@ -1,0 +1,28 @@
+# The flags of every target of ours (STYLE: warnings are errors in CI; foreign headers by -isystem).
+add_library(assay_flags INTERFACE)
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+target_compile_definitions(assay_flags INTERFACE
+  _POSIX_C_SOURCE=200809L OPENSSL_API_COMPAT=30000 OPENSSL_NO_DEPRECATED)
+target_compile_options(assay_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes
+  -Wmissing-prototypes -Wcast-qual -Wcast-align -Wpointer-arith -Wwrite-strings -Wundef -Wvla
+  -Wformat=2 -Wswitch-enum -Wimplicit-fallthrough -Wnull-dereference
+  $<$<C_COMPILER_ID:GNU>:-Wduplicated-cond -Wduplicated-branches -Wlogical-op>
+  $<$<BOOL:${ASSAY_WERROR}>:-Werror>
+  -fstack-protector-strong -fno-omit-frame-pointer)
+target_link_options(assay_flags INTERFACE -Wl,-z,relro,-z,now)
+if(ASSAY_SANITIZE)
+  target_compile_options(assay_flags INTERFACE
+    -fsanitize=${ASSAY_SANITIZE} -fno-sanitize-recover=all -g)
+  target_link_options(assay_flags INTERFACE -fsanitize=${ASSAY_SANITIZE})
+  if(ASSAY_SANITIZE MATCHES address)
+    target_compile_definitions(assay_flags INTERFACE ASSAY_ARENA_CHECKED)
+  endif()
+else()
+  target_compile_definitions(assay_flags INTERFACE $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
+endif()

@@ -1,0 +1,11 @@
+/* The compiler attributes the tree uses, each behind a macro. */
+#ifndef ASSAY_BASE_ATTR_H
+#define ASSAY_BASE_ATTR_H
+
+/* The caller must look at the result. */
+#define ASSAY_MUST_USE __attribute__((warn_unused_result))
+
+/* Leaves the library: everything else is compiled hidden. */
+#define ASSAY_PUBLIC __attribute__((visibility("default")))
+
+#endif

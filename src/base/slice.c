@@ -1,0 +1,78 @@
+#include "base/slice.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct assay_slice assay_slice_of(const void *data, size_t len)
+{
+    return (struct assay_slice){.data = data, .len = len};
+}
+
+struct assay_slice assay_slice_of_text(const char *text)
+{
+    return text == NULL ? (struct assay_slice){0} : assay_slice_of(text, strlen(text));
+}
+
+bool assay_slice_equal(struct assay_slice a, struct assay_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+int assay_slice_compare(struct assay_slice a, struct assay_slice b)
+{
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
+    if (order != 0) {
+        return order;
+    }
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+static uint8_t fold(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+bool assay_slice_equal_nocase(struct assay_slice a, struct assay_slice b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (fold(a.data[i]) != fold(b.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool assay_slice_starts_with(struct assay_slice s, struct assay_slice prefix)
+{
+    return s.len >= prefix.len && assay_slice_equal(assay_slice_head(s, prefix.len), prefix);
+}
+
+struct assay_slice assay_slice_from(struct assay_slice s, size_t from)
+{
+    assert(from <= s.len);
+    return from == 0 ? s : assay_slice_of(s.data + from, s.len - from);
+}
+
+struct assay_slice assay_slice_head(struct assay_slice s, size_t len)
+{
+    assert(len <= s.len);
+    return assay_slice_of(s.data, len);
+}
+
+struct assay_slice assay_slice_cut(struct assay_slice *rest, uint8_t separator)
+{
+    const uint8_t *found = rest->len == 0 ? NULL : memchr(rest->data, separator, rest->len);
+    if (found == NULL) {
+        struct assay_slice all = *rest;
+        *rest = (struct assay_slice){0};
+        return all;
+    }
+    size_t at = (size_t)(found - rest->data);
+    struct assay_slice head = assay_slice_head(*rest, at);
+    *rest = assay_slice_from(*rest, at + 1);
+    return head;
+}

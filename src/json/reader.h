@@ -1,0 +1,61 @@
+/* Strict reading of JSON objects on jansson: repeated names refused, size and depth bounded,
+ * nothing behind the end, UTF-8 only. */
+#ifndef ASSAY_JSON_READER_H
+#define ASSAY_JSON_READER_H
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A parsed object; owns jansson's memory. Close with assay_json_close. */
+struct assay_json;
+
+/* Reads `text`, whose top level must be an object at most `max_depth` deep. ASSAY_ERR_SYNTAX with
+ * the offset when it is not (a repeated name included), ASSAY_ERR_LIMIT for depth. */
+ASSAY_MUST_USE enum assay_status assay_json_open(struct assay_slice text, size_t max_depth,
+                                                 struct assay_json **ret,
+                                                 struct assay_error *reterr);
+void assay_json_close(struct assay_json *json);
+
+enum assay_json_type {
+    ASSAY_JSON_ABSENT = 0,
+    ASSAY_JSON_NULL,
+    ASSAY_JSON_BOOL,
+    ASSAY_JSON_INTEGER,
+    ASSAY_JSON_REAL,
+    ASSAY_JSON_STRING,
+    ASSAY_JSON_ARRAY,
+    ASSAY_JSON_OBJECT,
+};
+
+enum assay_json_type assay_json_type(const struct assay_json *json, struct assay_slice name);
+
+/* The member `name`, when it is of that type (false otherwise: `*ret` is then left alone). Strings
+ * borrow from `json`. */
+bool assay_json_get_string(const struct assay_json *json, struct assay_slice name,
+                           struct assay_slice *ret);
+bool assay_json_get_i64(const struct assay_json *json, struct assay_slice name, int64_t *ret);
+bool assay_json_get_bool(const struct assay_json *json, struct assay_slice name, bool *ret);
+
+/* An array of strings, joined by single spaces into the arena. False when it is not one, when a
+ * string is empty or holds a space, or when the arena is spent. */
+bool assay_json_get_list(const struct assay_json *json, struct assay_slice name,
+                         struct assay_arena *arena, struct assay_slice *ret);
+
+/* The member `name` (any type) written out as compact JSON into the arena; false when absent or the
+ * arena is spent. */
+bool assay_json_get_raw(const struct assay_json *json, struct assay_slice name,
+                        struct assay_arena *arena, struct assay_slice *ret);
+
+/* Calls `member` for each member in order until it returns false. Returns false if it did. */
+bool assay_json_each(const struct assay_json *json,
+                     bool (*member)(void *context, struct assay_slice name,
+                                    enum assay_json_type type),
+                     void *context);
+
+#endif

@@ -1,0 +1,39 @@
+/* What a host's event loop offers: watch a descriptor, set a timer. One thread per loop; all calls
+ * and callbacks are on it. */
+#ifndef ASSAY_LOOP_LOOP_H
+#define ASSAY_LOOP_LOOP_H
+
+#include "base/attr.h"
+#include "base/status.h"
+
+#include <stdint.h>
+
+struct assay_loop;
+
+/* A descriptor whose readability is waited for. The owner fills it in and keeps it while watched.
+ */
+struct assay_watch {
+    int fd;
+    void (*ready)(struct assay_watch *watch); /* `fd` is readable; must read until it would block */
+    void *context;                            /* the owner's */
+    void *host;                               /* the loop's */
+};
+
+/* A single shot. The owner fills it in and keeps it while set. */
+struct assay_timer {
+    void (*fired)(struct assay_timer *timer);
+    void *context; /* the owner's */
+    void *host;    /* the loop's */
+};
+
+struct assay_loop {
+    /* Fails with ASSAY_ERR_SYSTEM. */
+    enum assay_status (*watch)(struct assay_loop *loop, struct assay_watch *watch,
+                               struct assay_error *reterr);
+    void (*unwatch)(struct assay_loop *loop, struct assay_watch *watch);
+    /* Sets or moves the timer to `delay_ms` milliseconds from now. */
+    void (*timer_set)(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms);
+    void (*timer_clear)(struct assay_loop *loop, struct assay_timer *timer);
+};
+
+#endif

@@ -1,0 +1,137 @@
+/* What the store is asked to change, as plain data: the verbs of the domain. The store carries each
+ * out wholly or not at all, and re-reads inside its transaction everything a change depends on;
+ * what the asker read before was only a reason not to ask. */
+#ifndef ASSAY_RECORD_CHANGE_H
+#define ASSAY_RECORD_CHANGE_H
+
+#include "base/slice.h"
+#include "record/client_record.h"
+#include "record/cutoff.h"
+#include "record/token_record.h"
+#include "record/token_text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum assay_change_verb {
+    ASSAY_CHANGE_ISSUE,         /* new tokens for a client */
+    ASSAY_CHANGE_ROTATE,        /* a refresh token for its successor and a fresh access token */
+    ASSAY_CHANGE_CUT,           /* end tokens */
+    ASSAY_CHANGE_CLIENT_ADD,    /* ASSAY_REFUSED_EXISTS when the id is taken */
+    ASSAY_CHANGE_CLIENT_UPDATE, /* replaces the record; ASSAY_REFUSED_STALE unless `version` is
+                                   current */
+    ASSAY_CHANGE_CLIENT_REMOVE, /* and cuts its tokens off */
+    ASSAY_CHANGE_SEAL_ROTATE,   /* a new sealing key becomes the newest; the fifth oldest goes */
+    ASSAY_CHANGE_CONSUME_ONCE,  /* remembers a one-time id; ASSAY_REFUSED_EXISTS the second time */
+    ASSAY_CHANGE_SWEEP,         /* removes a bounded batch of what has expired */
+};
+
+/* How it went, when the store could carry it out (status ASSAY_OK). */
+enum assay_change_outcome {
+    ASSAY_DONE = 0,
+    ASSAY_DONE_NOTHING,   /* it was so already; nothing was written */
+    ASSAY_REFUSED_CLIENT, /* the client is gone, disabled, or not allowed the grant */
+    ASSAY_REFUSED_PARENT, /* the refresh token, its grant, session, subject or client is dead */
+    ASSAY_REFUSED_REUSE,  /* a rotated refresh token came back: its grant has been cut off */
+    ASSAY_REFUSED_EXISTS,
+    ASSAY_REFUSED_ABSENT,
+    ASSAY_REFUSED_STALE,
+};
+
+/* A token to be made. `record` gives every field but id, generation, text_sha256 and rotation,
+ * which the store sets with the number it gives the token. The secret comes from the asker; text
+ * comes back. */
+struct assay_token_draft {
+    struct assay_token_record record;       /* in; slices live until done() */
+    uint8_t secret[ASSAY_TOKEN_SECRET_LEN]; /* in: random */
+    uint8_t text[ASSAY_MAX_TOKEN_TEXT];     /* out; secret */
+    size_t text_len;                        /* out, bytes */
+    struct assay_address address;           /* out */
+};
+
+/* `client_id` is the client's; `require_grant` bits must all be among its grants (0 for issues by
+ * an administrator). With a refresh token, `refresh.record.grant` and `access.record.grant` are set
+ * by the store to a new grant. */
+struct assay_change_issue {
+    struct assay_slice client_id;
+    uint32_t require_grant;
+    bool with_refresh;
+    struct assay_token_draft access;
+    struct assay_token_draft refresh;
+};
+
+/* `text` is the refresh token as presented, `address` what it says. Refused with
+ * ASSAY_REFUSED_PARENT when it is not a live refresh token of `client_id`; with ASSAY_REFUSED_REUSE
+ * when it was rotated before and this is no safe retry (window over, successor used, clock earlier
+ * than the rotation, or another client); a live one presented by another client is
+ * ASSAY_REFUSED_PARENT and changes nothing.
+ *
+ * `access.record` is filled by the asker from the snapshot it saw; the store copies nothing from
+ * the parent but checks it. `refresh.record` likewise; its secret is derived
+ * (assay_successor_secret), so `refresh.secret` is ignored. In a safe retry refresh.text is the
+ * successor made before. */
+struct assay_change_rotate {
+    struct assay_slice client_id;
+    struct assay_slice text; /* secret */
+    struct assay_address address;
+    int64_t window_s;             /* of safe retry; 0: none */
+    uint8_t salt[ASSAY_SALT_LEN]; /* in: random */
+    bool retried;                 /* out: this was a safe retry */
+    struct assay_token_draft access;
+    struct assay_token_draft refresh;
+};
+
+/* For ASSAY_CUTOFF_TOKEN, `token_expires_at_s` bounds how long the cutoff is kept.
+ * ASSAY_DONE_NOTHING when a token or grant or session is cut off already. `check_client`: refuse
+ * with ASSAY_REFUSED_ABSENT unless the client exists (kind CLIENT by an administrator). */
+struct assay_change_cut {
+    enum assay_cutoff_kind kind;
+    struct assay_slice id;
+    int64_t token_expires_at_s;
+    bool check_client;
+    uint64_t seq; /* out: number of the cutoff */
+};
+
+/* `record.version` names the version being replaced (update, remove); the new one comes back in it.
+ * `cut`: also end every token of the client, in the same transaction. */
+struct assay_change_client {
+    struct assay_client_record record; /* in; remove: client_id and version only (version 0: any) */
+    bool cut;
+};
+
+struct assay_change_seal {
+    uint8_t key[ASSAY_SEAL_KEY_LEN]; /* in: random; secret */
+};
+
+struct assay_change_once {
+    uint8_t id_sha256[ASSAY_SHA256_LEN];
+    int64_t keep_until_s;
+};
+
+struct assay_change_sweep {
+    size_t removed; /* out, count of entries of any kind */
+    bool more;      /* out: there is more to remove now */
+};
+
+/* One change. The asker owns it and keeps it, and all it borrows, until the store has answered. */
+struct assay_change {
+    enum assay_change_verb verb;
+    int64_t now_s; /* wall clock, seconds since the epoch */
+    enum assay_change_origin origin;
+    struct assay_slice prefix;         /* of token texts: issue and rotate */
+    enum assay_change_outcome outcome; /* out */
+    union {
+        struct assay_change_issue issue;
+        struct assay_change_rotate rotate;
+        struct assay_change_cut cut;
+        struct assay_change_client client;
+        struct assay_change_seal seal;
+        struct assay_change_once once;
+        struct assay_change_sweep sweep;
+    } u;
+};
+
+/* Wipes the secrets a change holds (draft secrets and texts, salt, key). */
+void assay_change_wipe(struct assay_change *change);
+
+#endif

@@ -1,0 +1,68 @@
+/* What the store is asked to list, as plain data. Rows come in order, at most `limit` of them, from
+ * one snapshot; the next page starts after the last row of this one. */
+#ifndef ASSAY_RECORD_QUERY_H
+#define ASSAY_RECORD_QUERY_H
+
+#include "base/slice.h"
+#include "record/client_record.h"
+#include "record/event.h"
+#include "record/grant_record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum assay_query_verb {
+    ASSAY_QUERY_CLIENTS,           /* by client_id; rows: `client` */
+    ASSAY_QUERY_GRANTS_OF_SUBJECT, /* by grant number; rows: `grant` */
+    ASSAY_QUERY_GRANTS,            /* every grant, by grant number */
+    ASSAY_QUERY_EVENTS,            /* by number; rows: `event` */
+    ASSAY_QUERY_STAT,              /* no rows: `stat` */
+};
+
+/* What the store says of itself. */
+struct assay_store_stat {
+    uint8_t log[16]; /* identity */
+    uint64_t seq;    /* last number */
+    uint64_t tokens; /* records in the token trees, expired and revoked ones included */
+    uint64_t clients;
+    uint64_t grants;
+    uint64_t cutoffs;
+    uint64_t events;
+    uint64_t bytes_used;     /* pages in use */
+    uint64_t bytes_file;     /* of the data file */
+    uint64_t bytes_resident; /* of it in memory, as the system tells; 0 if unknown */
+    uint64_t bytes_max;      /* max_size */
+    int64_t horizon_s;
+    uint64_t commits;           /* of this process, since it opened the store */
+    uint64_t commit_us_total;   /* time spent in them, microseconds */
+    uint64_t token_lookups;     /* of this process: how often a token tree was searched */
+    uint64_t refused_addresses; /* of this process: addresses that no key opened */
+    const char *reasons[8];     /* words for /readyz, constant text */
+    size_t reason_count;
+    bool blocking; /* one of them means: do not send requests here */
+};
+
+struct assay_query {
+    /* in */
+    enum assay_query_verb verb;
+    struct assay_slice subject;      /* GRANTS_OF_SUBJECT */
+    struct assay_slice after_client; /* CLIENTS: rows behind this id; empty: from the start */
+    uint64_t after;                  /* GRANTS*, EVENTS: rows behind this number */
+    size_t limit;                    /* rows, at most ASSAY_MAX_LIST_ROWS */
+    /* Called for each row; what it points to ends with the call. Returns false to stop. */
+    bool (*row)(struct assay_query *query);
+    void *context; /* the asker's own */
+
+    /* out, during row() */
+    struct assay_client_record client;
+    struct assay_grant_record grant;
+    bool grant_cut; /* the grant is cut off: itself, its subject, client, or everything */
+    struct assay_event event;
+
+    /* out, at the end */
+    bool more; /* rows remain behind the last one */
+    struct assay_store_stat stat;
+};
+
+#endif
