@@ -1,0 +1,96 @@
+#include "http/authorization.h"
+
+#include <string.h>
+
+enum assay_auth_scheme assay_authorization_scheme(struct assay_slice value,
+                                                  struct assay_slice *ret_rest)
+{
+    if (value.len == 0) {
+        *ret_rest = (struct assay_slice){0};
+        return ASSAY_SCHEME_NONE;
+    }
+    struct assay_slice rest = value;
+    struct assay_slice scheme = assay_slice_cut(&rest, ' ');
+    while (rest.len > 0 && rest.data[0] == ' ') {
+        rest = assay_slice_from(rest, 1);
+    }
+    *ret_rest = rest;
+    if (assay_slice_equal_nocase(scheme, ASSAY_SLICE("basic"))) {
+        return ASSAY_SCHEME_BASIC;
+    }
+    return assay_slice_equal_nocase(scheme, ASSAY_SLICE("bearer")) ? ASSAY_SCHEME_BEARER
+                                                                   : ASSAY_SCHEME_OTHER;
+}
+
+/* The six bits of a character of the standard alphabet, 64 for any other. */
+static uint32_t bits_of(uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return (uint32_t)(c - 'A');
+    }
+    if (c >= 'a' && c <= 'z') {
+        return (uint32_t)(c - 'a' + 26);
+    }
+    if (c >= '0' && c <= '9') {
+        return (uint32_t)(c - '0' + 52);
+    }
+    return c == '+' ? 62 : c == '/' ? 63 : 64;
+}
+
+static size_t padding_of(struct assay_slice text)
+{
+    size_t padding = 0;
+    while (padding < 2 && padding < text.len && text.data[text.len - 1 - padding] == '=') {
+        padding++;
+    }
+    return padding;
+}
+
+/* Padded base64 of one spelling: whole groups, spare bits zero. False for anything else. */
+static bool decode(struct assay_slice text, uint8_t *out, size_t *ret_len)
+{
+    size_t padding = padding_of(text);
+    if (text.len % 4 != 0) {
+        return false;
+    }
+    uint32_t pending = 0;
+    unsigned pending_bits = 0;
+    size_t len = 0;
+    for (size_t i = 0; i < text.len - padding; i++) {
+        uint32_t bits = bits_of(text.data[i]);
+        if (bits == 64) {
+            return false;
+        }
+        pending = pending << 6 | bits;
+        pending_bits += 6;
+        if (pending_bits >= 8) {
+            pending_bits -= 8;
+            out[len++] = (uint8_t)(pending >> pending_bits);
+            pending &= (UINT32_C(1) << pending_bits) - 1;
+        }
+    }
+    *ret_len = len;
+    return pending == 0;
+}
+
+enum assay_status assay_basic_parse(struct assay_slice rest, struct assay_arena *arena,
+                                    struct assay_slice *ret_user, struct assay_slice *ret_password,
+                                    struct assay_error *reterr)
+{
+    uint8_t *out = assay_arena_take(arena, rest.len / 4 * 3 + 3, 1);
+    size_t len = 0;
+    if (out == NULL) {
+        return assay_fail(ASSAY_ERR_LIMIT, "credentials are too long", reterr);
+    }
+    if (!decode(rest, out, &len)) {
+        return assay_fail(ASSAY_ERR_SYNTAX, "credentials are not base64", reterr);
+    }
+    const uint8_t *colon = len == 0 ? NULL : memchr(out, ':', len);
+    if (colon == NULL) {
+        return assay_fail(ASSAY_ERR_SYNTAX, "credentials have no colon", reterr);
+    }
+    size_t at = (size_t)(colon - out);
+    *ret_user = assay_slice_of(out, at);
+    *ret_password = assay_slice_of(out + at + 1, len - at - 1);
+    return ASSAY_OK;
+}

@@ -1,0 +1,140 @@
+#include "http/form.h"
+
+#include "base/utf8.h"
+
+#include <string.h>
+
+static enum assay_status refuse(const char *what, size_t offset, struct assay_error *reterr)
+{
+    enum assay_status status = assay_fail(ASSAY_ERR_SYNTAX, what, reterr);
+    if (reterr != NULL) {
+        reterr->offset = offset;
+    }
+    return status;
+}
+
+static int hex_of(uint8_t c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    uint8_t lower = (uint8_t)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* Nothing in `text` needs decoding. */
+static bool is_plain(struct assay_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '%' || text.data[i] == '+') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Decodes into `out`, which has room for text.len bytes; `*ret_len` is what came out. */
+static enum assay_status unescape(struct assay_slice text, uint8_t *out, size_t *ret_len,
+                                  struct assay_error *reterr)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if (c == '%') {
+            int high = text.len - i > 2 ? hex_of(text.data[i + 1]) : -1;
+            int low = text.len - i > 2 ? hex_of(text.data[i + 2]) : -1;
+            if (high < 0 || low < 0) {
+                return refuse("bad percent escape", i, reterr);
+            }
+            c = (uint8_t)(high << 4 | low);
+            i += 2;
+        } else if (c == '+') {
+            c = ' ';
+        }
+        out[len++] = c;
+    }
+    *ret_len = len;
+    return ASSAY_OK;
+}
+
+enum assay_status assay_form_decode(struct assay_slice text, struct assay_arena *arena,
+                                    struct assay_slice *ret, struct assay_error *reterr)
+{
+    struct assay_slice decoded = text;
+    if (!is_plain(text)) {
+        uint8_t *out = assay_arena_take(arena, text.len, 1);
+        if (out == NULL) {
+            return assay_fail(ASSAY_ERR_LIMIT, "form is too large", reterr);
+        }
+        enum assay_status status = unescape(text, out, &decoded.len, reterr);
+        if (status != ASSAY_OK) {
+            return status;
+        }
+        decoded.data = out;
+    }
+    if (!assay_utf8_is_text(decoded)) {
+        return refuse("control character or bad UTF-8", 0, reterr);
+    }
+    *ret = decoded;
+    return ASSAY_OK;
+}
+
+static enum assay_status add_param(struct assay_form *form, struct assay_slice part,
+                                   struct assay_arena *arena, struct assay_error *reterr)
+{
+    if (form->count == ASSAY_MAX_FORM_PARAMS) {
+        return assay_fail(ASSAY_ERR_LIMIT, "too many parameters", reterr);
+    }
+    struct assay_form_param *param = &form->params[form->count];
+    struct assay_slice rest = part;
+    struct assay_slice name = assay_slice_cut(&rest, '=');
+    enum assay_status status = assay_form_decode(name, arena, &param->name, reterr);
+    if (status == ASSAY_OK && param->name.len > ASSAY_MAX_FORM_NAME) {
+        status = assay_fail(ASSAY_ERR_LIMIT, "parameter name is too long", reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = assay_form_decode(rest, arena, &param->value, reterr);
+    }
+    if (status == ASSAY_OK) {
+        form->count++;
+    }
+    return status;
+}
+
+enum assay_status assay_form_parse(struct assay_slice body, struct assay_arena *arena,
+                                   struct assay_form *ret, struct assay_error *reterr)
+{
+    struct assay_slice rest = body;
+    ret->count = 0;
+    while (rest.len > 0) {
+        const uint8_t *start = rest.data;
+        struct assay_slice part = assay_slice_cut(&rest, '&');
+        if (part.len == 0) {
+            continue;
+        }
+        enum assay_status status = add_param(ret, part, arena, reterr);
+        if (status != ASSAY_OK) {
+            if (reterr != NULL) {
+                reterr->offset += (size_t)(start - body.data);
+            }
+            return status;
+        }
+    }
+    return ASSAY_OK;
+}
+
+size_t assay_form_find(const struct assay_form *form, struct assay_slice name,
+                       struct assay_slice *ret)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < form->count; i++) {
+        if (!assay_slice_equal(form->params[i].name, name)) {
+            continue;
+        }
+        if (found == 0 && ret != NULL) {
+            *ret = form->params[i].value;
+        }
+        found++;
+    }
+    return found;
+}

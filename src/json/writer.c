@@ -1,0 +1,206 @@
+#include "json/writer.h"
+
+#include "base/utf8.h"
+
+static void separate(struct assay_json_writer *w)
+{
+    if (w->comma) {
+        assay_buf_append_byte(w->out, ',');
+    }
+}
+
+void assay_json_init(struct assay_json_writer *w, struct assay_buf *out)
+{
+    *w = (struct assay_json_writer){.out = out};
+}
+
+static void open_with(struct assay_json_writer *w, uint8_t bracket)
+{
+    separate(w);
+    assay_buf_append_byte(w->out, bracket);
+    w->comma = false;
+}
+
+static void close_with(struct assay_json_writer *w, uint8_t bracket)
+{
+    assay_buf_append_byte(w->out, bracket);
+    w->comma = true;
+}
+
+void assay_json_object_open(struct assay_json_writer *w)
+{
+    open_with(w, '{');
+}
+
+void assay_json_object_close(struct assay_json_writer *w)
+{
+    close_with(w, '}');
+}
+
+void assay_json_array_open(struct assay_json_writer *w)
+{
+    open_with(w, '[');
+}
+
+void assay_json_array_close(struct assay_json_writer *w)
+{
+    close_with(w, ']');
+}
+
+/* Bytes that stand for themselves in a string: printable ASCII but quote and backslash. */
+static bool is_plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+static void escape_control(struct assay_buf *out, uint8_t c)
+{
+    static const uint8_t hex[16] = "0123456789abcdef";
+    static const struct {
+        uint8_t byte;
+        uint8_t letter;
+    } short_forms[] = {{'"', '"'},  {'\\', '\\'}, {'\b', 'b'}, {'\f', 'f'},
+                       {'\n', 'n'}, {'\r', 'r'},  {'\t', 't'}};
+    for (size_t i = 0; i < sizeof(short_forms) / sizeof(short_forms[0]); i++) {
+        if (short_forms[i].byte == c) {
+            assay_buf_append_byte(out, '\\');
+            assay_buf_append_byte(out, short_forms[i].letter);
+            return;
+        }
+    }
+    const uint8_t text[] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    assay_buf_append(out, assay_slice_of(text, sizeof(text)));
+}
+
+/* U+2028 and U+2029 end a line in JavaScript, though not in JSON. */
+static bool is_line_separator(struct assay_slice s)
+{
+    return s.len >= 3 && s.data[0] == 0xE2 && s.data[1] == 0x80 &&
+           (s.data[2] == 0xA8 || s.data[2] == 0xA9);
+}
+
+/* Writes the one character that `s` starts with and returns how many bytes it took. */
+static size_t escape_one(struct assay_buf *out, struct assay_slice s)
+{
+    if (s.data[0] < 0x80) {
+        if (s.data[0] == 0x7F) {
+            assay_buf_append_byte(out, 0x7F);
+        } else {
+            escape_control(out, s.data[0]);
+        }
+        return 1;
+    }
+    size_t len = assay_utf8_first(s);
+    if (len == 0) {
+        assay_buf_append(out, ASSAY_SLICE("\xEF\xBF\xBD"));
+        return 1;
+    }
+    if (is_line_separator(s)) {
+        assay_buf_append(out, s.data[2] == 0xA8 ? ASSAY_SLICE("\\u2028") : ASSAY_SLICE("\\u2029"));
+        return len;
+    }
+    assay_buf_append(out, assay_slice_head(s, len));
+    return len;
+}
+
+static void write_quoted(struct assay_buf *out, struct assay_slice s)
+{
+    assay_buf_append_byte(out, '"');
+    while (s.len > 0) {
+        size_t plain = 0;
+        while (plain < s.len && is_plain(s.data[plain])) {
+            plain++;
+        }
+        assay_buf_append(out, assay_slice_head(s, plain));
+        s = assay_slice_from(s, plain);
+        if (s.len > 0) {
+            s = assay_slice_from(s, escape_one(out, s));
+        }
+    }
+    assay_buf_append_byte(out, '"');
+}
+
+void assay_json_name(struct assay_json_writer *w, struct assay_slice name)
+{
+    separate(w);
+    write_quoted(w->out, name);
+    assay_buf_append_byte(w->out, ':');
+    w->comma = false;
+}
+
+void assay_json_string(struct assay_json_writer *w, struct assay_slice value)
+{
+    separate(w);
+    write_quoted(w->out, value);
+    w->comma = true;
+}
+
+void assay_json_i64(struct assay_json_writer *w, int64_t value)
+{
+    separate(w);
+    assay_buf_append_i64(w->out, value);
+    w->comma = true;
+}
+
+void assay_json_u64(struct assay_json_writer *w, uint64_t value)
+{
+    separate(w);
+    assay_buf_append_u64(w->out, value);
+    w->comma = true;
+}
+
+void assay_json_bool(struct assay_json_writer *w, bool value)
+{
+    assay_json_raw(w, value ? ASSAY_SLICE("true") : ASSAY_SLICE("false"));
+}
+
+void assay_json_null(struct assay_json_writer *w)
+{
+    assay_json_raw(w, ASSAY_SLICE("null"));
+}
+
+void assay_json_raw(struct assay_json_writer *w, struct assay_slice text)
+{
+    separate(w);
+    assay_buf_append(w->out, text);
+    w->comma = true;
+}
+
+void assay_json_member_string(struct assay_json_writer *w, struct assay_slice name,
+                              struct assay_slice value)
+{
+    assay_json_name(w, name);
+    assay_json_string(w, value);
+}
+
+void assay_json_member_text(struct assay_json_writer *w, struct assay_slice name,
+                            struct assay_slice value)
+{
+    if (value.len != 0) {
+        assay_json_member_string(w, name, value);
+    }
+}
+
+void assay_json_member_i64(struct assay_json_writer *w, struct assay_slice name, int64_t value)
+{
+    assay_json_name(w, name);
+    assay_json_i64(w, value);
+}
+
+void assay_json_member_bool(struct assay_json_writer *w, struct assay_slice name, bool value)
+{
+    assay_json_name(w, name);
+    assay_json_bool(w, value);
+}
+
+void assay_json_member_list(struct assay_json_writer *w, struct assay_slice name,
+                            struct assay_slice list)
+{
+    assay_json_name(w, name);
+    assay_json_array_open(w);
+    struct assay_slice rest = list;
+    while (rest.data != NULL && rest.len > 0) {
+        assay_json_string(w, assay_slice_cut(&rest, ' '));
+    }
+    assay_json_array_close(w);
+}
