@@ -1,0 +1,57 @@
+#include "record/header_record.h"
+
+#include "record/codec_priv.h"
+
+#include <string.h>
+
+#define VERSION 1
+
+static const struct assay_slice key = {(const uint8_t *)"header", 6};
+
+void assay_header_write(const struct assay_header_record *header, uint8_t out[ASSAY_HEADER_LEN])
+{
+    struct assay_buf buf;
+    assay_buf_init(&buf, out, ASSAY_HEADER_LEN);
+    assay_buf_append_byte(&buf, VERSION);
+    assay_buf_append(&buf, assay_slice_of(header->log, ASSAY_LOG_ID_LEN));
+    codec_write_u64(&buf, header->seq);
+    for (size_t i = 0; i < ASSAY_CUTOFF_KINDS; i++) {
+        codec_write_u64(&buf, header->newest_cutoff[i]);
+    }
+    codec_write_u64(&buf, header->clients_seq);
+    codec_write_u64(&buf, header->keys_seq);
+    codec_write_u64(&buf, (uint64_t)header->horizon_s);
+    codec_write_u64(&buf, (uint64_t)header->clock_s);
+    codec_write_u64(&buf, (uint64_t)header->hold_until_s);
+    codec_write_u64(&buf, (uint64_t)header->longest_lifetime_s);
+    codec_write_u64(&buf, header->newest_generation);
+    codec_seal(&buf, key);
+}
+
+enum assay_status assay_header_parse(struct assay_slice bytes, struct assay_header_record *ret,
+                                     struct assay_error *reterr)
+{
+    struct codec_reader r;
+    enum assay_status status = codec_open(key, bytes, VERSION, &r, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    struct assay_slice log = codec_read_bytes(&r, ASSAY_LOG_ID_LEN);
+    struct assay_header_record header = {.seq = codec_read_u64(&r)};
+    for (size_t i = 0; i < ASSAY_CUTOFF_KINDS; i++) {
+        header.newest_cutoff[i] = codec_read_u64(&r);
+    }
+    header.clients_seq = codec_read_u64(&r);
+    header.keys_seq = codec_read_u64(&r);
+    header.horizon_s = (int64_t)codec_read_u64(&r);
+    header.clock_s = (int64_t)codec_read_u64(&r);
+    header.hold_until_s = (int64_t)codec_read_u64(&r);
+    header.longest_lifetime_s = (int64_t)codec_read_u64(&r);
+    header.newest_generation = codec_read_u64(&r);
+    status = codec_close(&r, reterr);
+    if (status == ASSAY_OK) {
+        memcpy(header.log, log.data, ASSAY_LOG_ID_LEN);
+        *ret = header;
+    }
+    return status;
+}

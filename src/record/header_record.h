@@ -1,0 +1,36 @@
+/* What a store says of itself: one record, rewritten by every commit. */
+#ifndef ASSAY_RECORD_HEADER_RECORD_H
+#define ASSAY_RECORD_HEADER_RECORD_H
+
+#include "base/attr.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "record/cutoff.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ASSAY_LOG_ID_LEN 16
+#define ASSAY_HEADER_LEN (1 + ASSAY_LOG_ID_LEN + (8 + ASSAY_CUTOFF_KINDS) * 8 + 4)
+
+struct assay_header_record {
+    uint8_t log[ASSAY_LOG_ID_LEN];              /* identity: new at creation and restore */
+    uint64_t seq;                               /* last number given */
+    uint64_t newest_cutoff[ASSAY_CUTOFF_KINDS]; /* number of the newest cutoff of each kind, or 0 */
+    uint64_t clients_seq;                       /* number of the newest change of a client */
+    uint64_t keys_seq;                          /* number of the newest change of a sealing key */
+    int64_t horizon_s;                          /* what has exp at or before it is dead */
+    int64_t clock_s;                            /* what the clock said at the last sweep */
+    int64_t hold_until_s;       /* the horizon stands still until then; 0: it moves */
+    int64_t longest_lifetime_s; /* of any token ever issued here */
+    uint64_t newest_generation; /* of the sealing keys */
+};
+
+void assay_header_write(const struct assay_header_record *header, uint8_t out[ASSAY_HEADER_LEN]);
+
+/* ASSAY_ERR_CORRUPT when the check fails or the version is unknown. */
+ASSAY_MUST_USE enum assay_status assay_header_parse(struct assay_slice bytes,
+                                                    struct assay_header_record *ret,
+                                                    struct assay_error *reterr);
+
+#endif

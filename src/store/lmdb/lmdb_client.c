@@ -1,0 +1,68 @@
+#include "store/lmdb/lmdb_priv.h"
+
+#include "base/secret.h"
+
+static enum assay_status put_client(struct lmdb_write *w, struct assay_client_record *record,
+                                    struct assay_error *reterr)
+{
+    uint8_t bytes[ASSAY_MAX_CLIENT_RECORD];
+    size_t len = 0;
+    enum assay_status status = lmdb_next_seq(w, &record->version, reterr);
+    if (status == ASSAY_OK) {
+        status = assay_client_record_write(record, bytes, sizeof(bytes), &len, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = lmdb_put(w, LMDB_DB_CLIENT, record->client_id, assay_slice_of(bytes, len), reterr);
+    }
+    w->header.clients_seq = record->version;
+    return status;
+}
+
+static enum assay_status remove_client(struct lmdb_write *w, struct assay_slice client_id,
+                                       struct assay_error *reterr)
+{
+    enum assay_status status = lmdb_delete(w, LMDB_DB_CLIENT, client_id, reterr);
+    return status == ASSAY_OK ? lmdb_next_seq(w, &w->header.clients_seq, reterr) : status;
+}
+
+/* The outcome that what is stored now allows; ASSAY_DONE to go on. */
+static enum assay_change_outcome judge(const struct assay_change *change, bool exists,
+                                       const struct assay_client_record *stored)
+{
+    uint64_t version = change->u.client.record.version;
+    if (change->verb == ASSAY_CHANGE_CLIENT_ADD) {
+        return exists ? ASSAY_REFUSED_EXISTS : ASSAY_DONE;
+    }
+    if (!exists) {
+        return ASSAY_REFUSED_ABSENT;
+    }
+    bool any = change->verb == ASSAY_CHANGE_CLIENT_REMOVE && version == 0;
+    return any || stored->version == version ? ASSAY_DONE : ASSAY_REFUSED_STALE;
+}
+
+enum assay_status lmdb_client_run(struct lmdb_write *w, struct assay_change *change,
+                                  struct assay_error *reterr)
+{
+    struct assay_client_record *record = &change->u.client.record;
+    struct assay_client_record stored = {0};
+    uint64_t cut_seq;
+    enum assay_status status =
+        lmdb_get_client(w->store, w->txn, record->client_id, &stored, reterr);
+    if (status != ASSAY_OK && status != ASSAY_ERR_ABSENT) {
+        return status;
+    }
+    change->outcome = judge(change, status == ASSAY_OK, &stored);
+    if (change->outcome != ASSAY_DONE) {
+        return ASSAY_OK;
+    }
+    status = ASSAY_OK;
+    if (change->u.client.cut || change->verb == ASSAY_CHANGE_CLIENT_REMOVE) {
+        status = lmdb_put_cutoff(w, change, ASSAY_CUTOFF_CLIENT, record->client_id,
+                                 lmdb_keep_until(w, change->now_s), &cut_seq, reterr);
+    }
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    return change->verb == ASSAY_CHANGE_CLIENT_REMOVE ? remove_client(w, record->client_id, reterr)
+                                                      : put_client(w, record, reterr);
+}

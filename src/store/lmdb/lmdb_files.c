@@ -1,0 +1,214 @@
+#include "store/lmdb/lmdb_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* The directory itself is opened without following a link, and everything in it by this descriptor.
+ */
+enum assay_status lmdb_dir_open(const char *path, int *ret_fd, struct assay_error *reterr)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        return assay_fail(ASSAY_ERR_ABSENT,
+                          "no store here; create one with: assay store create DIR", reterr);
+    }
+    if (fd < 0 && (errno == ELOOP || errno == ENOTDIR)) {
+        return assay_fail(ASSAY_ERR_SYSTEM,
+                          "the store's path is not a directory (links are not followed)", reterr);
+    }
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be opened", reterr);
+    }
+    if (geteuid() != 0 && st.st_uid != geteuid()) {
+        close(fd);
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory belongs to another user",
+                          reterr);
+    }
+    *ret_fd = fd;
+    return ASSAY_OK;
+}
+
+void lmdb_own_file(int dir_fd, const char *name)
+{
+    struct stat st;
+    if (geteuid() != 0 || fstat(dir_fd, &st) != 0) {
+        return;
+    }
+    /* Failure shows when the owner opens the file: nothing is hidden by going on here. */
+    (void)!fchownat(dir_fd, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
+}
+
+int lmdb_file_open(int dir_fd, const char *name, int flags)
+{
+    int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && (flags & O_CREAT) != 0) {
+        lmdb_own_file(dir_fd, name);
+    }
+    return fd;
+}
+
+/* LMDB's own layout of a meta page: the page's header (16 bytes), then magic and version, in the
+ * byte order of the machine. */
+static bool is_meta_page(const uint8_t *page)
+{
+    static const uint16_t meta_flag = 0x08;
+    static const uint32_t magic = 0xBEEFC0DE;
+    static const uint32_t version = 1;
+    uint16_t flags;
+    uint32_t found[2];
+    memcpy(&flags, page + 10, sizeof(flags));
+    memcpy(found, page + 16, sizeof(found));
+    return (flags & meta_flag) != 0 && found[0] == magic && found[1] == version;
+}
+
+static enum assay_status check_pages(int fd, off_t size, struct assay_error *reterr)
+{
+    uint8_t head[64];
+    long page = sysconf(_SC_PAGESIZE);
+    if (size < 2 * page) {
+        return assay_fail(ASSAY_ERR_CORRUPT,
+                          "the store is cut short; put a backup in place with: assay store restore",
+                          reterr);
+    }
+    for (long i = 0; i < 2; i++) {
+        if (pread(fd, head, sizeof(head), i * page) != (ssize_t)sizeof(head) ||
+            !is_meta_page(head)) {
+            return assay_fail(ASSAY_ERR_CORRUPT,
+                              "the store's first pages are damaged; put a backup in place with: "
+                              "assay store restore",
+                              reterr);
+        }
+    }
+    return ASSAY_OK;
+}
+
+enum assay_status lmdb_data_check(int dir_fd, const char *name, struct assay_error *reterr)
+{
+    struct stat st;
+    int fd = lmdb_file_open(dir_fd, name, O_RDONLY);
+    if (fd < 0 && errno == ENOENT) {
+        return assay_fail(ASSAY_ERR_ABSENT,
+                          "no store here; create one with: assay store create DIR", reterr);
+    }
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's data file cannot be opened", reterr);
+    }
+    enum assay_status status = ASSAY_OK;
+    if (!S_ISREG(st.st_mode)) {
+        status =
+            assay_fail(ASSAY_ERR_SYSTEM, "the store's data file is not a regular file", reterr);
+    } else if (st.st_size == 0) {
+        status = assay_fail(
+            ASSAY_ERR_ABSENT,
+            "no store here (its data file is empty); create one with: assay store create DIR",
+            reterr);
+    } else {
+        status = check_pages(fd, st.st_size, reterr);
+    }
+    close(fd);
+    return status;
+}
+
+/* The witness: identity and last number, so that an older file copied over a newer one shows. */
+#define WITNESS_LEN (ASSAY_LOG_ID_LEN + 8 + 4)
+
+static void witness_bytes(const struct assay_header_record *header, uint8_t out[WITNESS_LEN])
+{
+    memcpy(out, header->log, ASSAY_LOG_ID_LEN);
+    assay_cutoff_number_id(header->seq, out + ASSAY_LOG_ID_LEN);
+    uint32_t check = assay_crc32c(0, assay_slice_of(out, ASSAY_LOG_ID_LEN + 8));
+    for (size_t i = 0; i < 4; i++) {
+        out[ASSAY_LOG_ID_LEN + 8 + i] = (uint8_t)(check >> (8 * i));
+    }
+}
+
+enum assay_status lmdb_witness_write(int dir_fd, const struct assay_header_record *header,
+                                     struct assay_error *reterr)
+{
+    uint8_t bytes[WITNESS_LEN];
+    witness_bytes(header, bytes);
+    int fd = lmdb_file_open(dir_fd, "witness.new", O_WRONLY | O_CREAT | O_TRUNC);
+    if (fd < 0) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's witness cannot be written", reterr);
+    }
+    bool good = write(fd, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes);
+    good = close(fd) == 0 && good;
+    if (!good || renameat(dir_fd, "witness.new", dir_fd, "witness") != 0) {
+        (void)unlinkat(dir_fd, "witness.new", 0);
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's witness cannot be written", reterr);
+    }
+    return ASSAY_OK;
+}
+
+/* A missing or torn witness proves nothing and is no trouble: it is written without a flush, since
+ * it guards against a hand, not against the loss of power. */
+enum assay_status lmdb_witness_check(int dir_fd, const struct assay_header_record *header,
+                                     struct assay_error *reterr)
+{
+    uint8_t bytes[WITNESS_LEN];
+    uint8_t expected[WITNESS_LEN];
+    int fd = lmdb_file_open(dir_fd, "witness", O_RDONLY);
+    if (fd < 0) {
+        return ASSAY_OK;
+    }
+    ssize_t got = read(fd, bytes, sizeof(bytes));
+    close(fd);
+    struct assay_header_record seen = {0};
+    if (got != (ssize_t)sizeof(bytes)) {
+        return ASSAY_OK;
+    }
+    memcpy(seen.log, bytes, ASSAY_LOG_ID_LEN);
+    for (size_t i = 0; i < 8; i++) {
+        seen.seq = seen.seq << 8 | bytes[ASSAY_LOG_ID_LEN + i];
+    }
+    witness_bytes(&seen, expected);
+    if (memcmp(bytes, expected, sizeof(bytes)) != 0) {
+        return ASSAY_OK;
+    }
+    if (memcmp(seen.log, header->log, ASSAY_LOG_ID_LEN) != 0 || seen.seq > header->seq) {
+        return assay_fail(ASSAY_ERR_CORRUPT,
+                          "this data file is older than what was here, or another store's; put a "
+                          "backup in place with: assay store restore",
+                          reterr);
+    }
+    return ASSAY_OK;
+}
+
+bool lmdb_ballast_build(int dir_fd)
+{
+    static const uint8_t zeros[65536];
+    int fd = lmdb_file_open(dir_fd, "ballast", O_WRONLY | O_CREAT | O_TRUNC);
+    if (fd < 0) {
+        return false;
+    }
+    bool good = true;
+    for (uint64_t written = 0; written < LMDB_BALLAST && good; written += sizeof(zeros)) {
+        good = write(fd, zeros, sizeof(zeros)) == (ssize_t)sizeof(zeros);
+    }
+    good = close(fd) == 0 && good;
+    if (!good) {
+        lmdb_ballast_release(dir_fd);
+    }
+    return good;
+}
+
+void lmdb_ballast_release(int dir_fd)
+{
+    (void)unlinkat(dir_fd, "ballast", 0);
+}
+
+uint64_t lmdb_disk_free(int dir_fd)
+{
+    struct statvfs fs;
+    if (fstatvfs(dir_fd, &fs) != 0) {
+        return 0;
+    }
+    return (uint64_t)fs.f_frsize * (geteuid() == 0 ? fs.f_bfree : fs.f_bavail);
+}

@@ -1,0 +1,253 @@
+/* What the files of the embedded engine share. */
+#ifndef ASSAY_STORE_LMDB_LMDB_PRIV_H
+#define ASSAY_STORE_LMDB_LMDB_PRIV_H
+
+#include "crypto/digest.h"
+#include "record/header_record.h"
+#include "record/key_record.h"
+#include "store/lmdb/lmdb_schema.h"
+#include "store/lmdb/lmdb_store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LMDB_MAX_BATCH 256   /* changes of one commit */
+#define LMDB_MAX_QUEUE 65536 /* changes waiting */
+#define LMDB_BALLAST (UINT64_C(1) << 20)
+#define LMDB_CLIENT_SLOTS 64
+
+/* The sealing keys as one thread uses them, and which state of the store they are of. */
+struct lmdb_ring {
+    struct assay_seal_ring ring;
+    uint64_t keys_seq;
+};
+
+/* A client as it was read last, so that a busy caller's record is parsed once. */
+struct lmdb_client_slot {
+    uint8_t *bytes; /* id, then record; owned */
+    size_t id_len;
+    uint64_t clients_seq; /* of the snapshot it was read in */
+    struct assay_client_record record;
+};
+
+/* What is told about trouble, by the writer, read by whoever asks for `stat`. */
+struct lmdb_trouble {
+    atomic_bool full;
+    atomic_bool io;
+    atomic_bool clock_stepped;
+    atomic_bool replaced;
+    atomic_bool corrupt;
+    atomic_bool write_blocked;
+};
+
+/* The writer's queue. A change is in one place at a time; every move is made under `lock`. */
+struct lmdb_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* for the writer: work, or the end; CLOCK_MONOTONIC */
+    struct assay_store_change *waiting;
+    struct assay_store_change **waiting_tail;
+    size_t waiting_count;
+    struct assay_store_change *answered; /* for the loop to call done() */
+    struct assay_store_change **answered_tail;
+    bool stopping;
+    bool reopen; /* the writer asks the loop to reopen the environment, and waits */
+    pthread_cond_t reopened;
+};
+
+struct lmdb_store {
+    struct assay_store base; /* first */
+    char *path;              /* of the directory; owned */
+    int dir_fd;
+    uint64_t max_size;
+    uint64_t map_size;
+    bool read_only;
+    bool sweep;
+    struct assay_loop *loop;
+    struct assay_log *log;
+    int64_t (*clock)(void *context);
+    void *clock_context;
+
+    MDB_env *env;
+    struct lmdb_dbis dbis;
+
+    /* of the loop's thread */
+    MDB_txn *reader; /* reset between look-ups */
+    struct lmdb_ring reader_ring;
+    struct lmdb_client_slot clients[LMDB_CLIENT_SLOTS];
+    struct assay_watch watch; /* of the eventfd */
+    struct assay_timer timer; /* abandons what waits too long */
+    bool timer_set;
+    uint64_t token_lookups;
+    uint64_t refused_addresses;
+
+    /* of the writer's thread */
+    pthread_t thread;
+    bool thread_runs;
+    struct lmdb_ring writer_ring;
+    struct assay_digester *digester;
+    int wake_fd;
+    int64_t witness_ms; /* when it was written last, CLOCK_MONOTONIC */
+    int64_t last_sweep_ms;
+    int64_t sweep_wall_s; /* wall clock and boot clock at the last sweep */
+    int64_t sweep_boot_s;
+    uint64_t free_pages; /* at the last look */
+    int64_t free_pages_ms;
+    bool ballast;
+
+    struct lmdb_queue queue;
+    int event_fd;
+    struct lmdb_trouble trouble;
+    _Atomic uint64_t commits;
+    _Atomic uint64_t commit_us_total;
+};
+
+/* A write transaction and the header it works on. */
+struct lmdb_write {
+    struct lmdb_store *store;
+    MDB_txn *txn;
+    struct assay_header_record header;
+    bool dirty; /* something was written */
+};
+
+/* lmdb_env.c */
+
+ASSAY_MUST_USE enum assay_status lmdb_fail(int rc, const char *what, struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_env_open(struct lmdb_store *store, unsigned flags,
+                                               struct assay_error *reterr);
+void lmdb_env_close(struct lmdb_store *store);
+ASSAY_MUST_USE enum assay_status lmdb_read_header(struct lmdb_store *store, MDB_txn *txn,
+                                                  struct assay_header_record *ret,
+                                                  struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_ring_refresh(struct lmdb_store *store, MDB_txn *txn,
+                                                   uint64_t keys_seq, struct lmdb_ring *ring,
+                                                   struct assay_error *reterr);
+void lmdb_ring_clear(struct lmdb_ring *ring);
+
+/* lmdb_files.c: the files beside the data */
+
+ASSAY_MUST_USE enum assay_status lmdb_dir_open(const char *path, int *ret_fd,
+                                               struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_data_check(int dir_fd, const char *name,
+                                                 struct assay_error *reterr);
+/* A file of the directory, made (0600, of the directory's owner) if `flags` say so. -1 with errno.
+ */
+int lmdb_file_open(int dir_fd, const char *name, int flags);
+/* Every file here belongs to the directory's owner, also when root made it. */
+void lmdb_own_file(int dir_fd, const char *name);
+ASSAY_MUST_USE enum assay_status lmdb_witness_check(int dir_fd,
+                                                    const struct assay_header_record *header,
+                                                    struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_witness_write(int dir_fd,
+                                                    const struct assay_header_record *header,
+                                                    struct assay_error *reterr);
+bool lmdb_ballast_build(int dir_fd);
+void lmdb_ballast_release(int dir_fd);
+/* Bytes that this process may still write in the file system of the store. */
+uint64_t lmdb_disk_free(int dir_fd);
+
+/* lmdb_read.c: what reads share; all work in any transaction */
+
+/* The value of `key` in `db`: ASSAY_OK, ASSAY_ERR_ABSENT, or trouble. */
+ASSAY_MUST_USE enum assay_status lmdb_get(MDB_txn *txn, MDB_dbi db, struct assay_slice key,
+                                          struct assay_slice *ret, struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_get_number(MDB_txn *txn, MDB_dbi db, uint64_t number,
+                                                 struct assay_slice *ret,
+                                                 struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_get_token(struct lmdb_store *store, MDB_txn *txn,
+                                                struct assay_token_id id,
+                                                struct assay_token_record *ret,
+                                                struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_get_client(struct lmdb_store *store, MDB_txn *txn,
+                                                 struct assay_slice client_id,
+                                                 struct assay_client_record *ret,
+                                                 struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_get_cutoff(struct lmdb_store *store, MDB_txn *txn,
+                                                 enum assay_cutoff_kind kind, struct assay_slice id,
+                                                 struct assay_cutoff *ret,
+                                                 struct assay_error *reterr);
+/* The newest cutoff at or above the number of `token`, if any: *ret_cut. */
+ASSAY_MUST_USE enum assay_status lmdb_find_cutoff(struct lmdb_store *store, MDB_txn *txn,
+                                                  const struct assay_header_record *header,
+                                                  const struct assay_token_record *token,
+                                                  bool *ret_cut, struct assay_cutoff *ret,
+                                                  struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_list_run(struct lmdb_store *store, struct assay_query *query,
+                                               struct assay_error *reterr);
+
+/* Pages kept for reuse. */
+uint64_t lmdb_free_pages(MDB_txn *txn);
+
+/* lmdb_change.c, lmdb_rotate.c, lmdb_client.c: one verb each, inside `w`. Trouble ends the whole
+ * batch. */
+
+ASSAY_MUST_USE enum assay_status lmdb_change_run(struct lmdb_write *w, struct assay_change *change,
+                                                 struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_rotate_run(struct lmdb_write *w, struct assay_change *change,
+                                                 struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_client_run(struct lmdb_write *w, struct assay_change *change,
+                                                 struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_sweep_run(struct lmdb_write *w, struct assay_change *change,
+                                                struct assay_error *reterr);
+
+/* What verbs are made of. */
+ASSAY_MUST_USE enum assay_status lmdb_next_seq(struct lmdb_write *w, uint64_t *ret,
+                                               struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_put(struct lmdb_write *w, enum lmdb_db db,
+                                          struct assay_slice key, struct assay_slice value,
+                                          struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_put_number(struct lmdb_write *w, MDB_dbi db, uint64_t number,
+                                                 struct assay_slice value, unsigned flags,
+                                                 struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_delete(struct lmdb_write *w, enum lmdb_db db,
+                                             struct assay_slice key, struct assay_error *reterr);
+/* Numbers, spells and stores a draft; the secret is the draft's. */
+ASSAY_MUST_USE enum assay_status lmdb_put_draft(struct lmdb_write *w, struct assay_slice prefix,
+                                                struct assay_token_draft *draft,
+                                                struct assay_error *reterr);
+/* Spells a draft whose record has its id already. */
+ASSAY_MUST_USE enum assay_status lmdb_spell_draft(struct lmdb_write *w, struct assay_slice prefix,
+                                                  struct assay_token_draft *draft,
+                                                  struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_put_token(struct lmdb_write *w,
+                                                const struct assay_token_record *record,
+                                                unsigned flags, struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_put_end(struct lmdb_write *w, int64_t until_s,
+                                              enum lmdb_end what, struct assay_slice detail,
+                                              struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_put_cutoff(struct lmdb_write *w,
+                                                 const struct assay_change *change,
+                                                 enum assay_cutoff_kind kind, struct assay_slice id,
+                                                 int64_t keep_until_s, uint64_t *ret_seq,
+                                                 struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status lmdb_put_grant(struct lmdb_write *w,
+                                                const struct assay_grant_record *grant,
+                                                struct assay_error *reterr);
+/* Until when a cutoff of a kind that concerns many tokens must be kept. */
+int64_t lmdb_keep_until(const struct lmdb_write *w, int64_t now_s);
+
+/* lmdb_writer.c */
+
+ASSAY_MUST_USE enum assay_status lmdb_writer_start(struct lmdb_store *store,
+                                                   struct assay_error *reterr);
+void lmdb_writer_stop(struct lmdb_store *store);
+void lmdb_writer_submit(struct assay_store *store, struct assay_store_change *op);
+bool lmdb_writer_cancel(struct assay_store *store, struct assay_store_change *op);
+
+/* CLOCK_MONOTONIC, milliseconds. */
+int64_t lmdb_now_ms(void);
+void lmdb_log(struct lmdb_store *store, enum assay_log_level level, const char *event,
+              const char *detail);
+
+static inline MDB_val lmdb_val(struct assay_slice s)
+{
+    /* LMDB does not write through what it is given, but says so in no type. */
+    union {
+        const uint8_t *in;
+        void *out;
+    } data = {.in = s.data};
+    return (MDB_val){.mv_size = s.len, .mv_data = data.out};
+}
+
+#endif

@@ -1,0 +1,273 @@
+#include "store/lmdb/lmdb_priv.h"
+
+#include "base/secret.h"
+
+#include <string.h>
+
+/* What the transaction finds of the refresh token that was presented. */
+struct parent {
+    struct assay_token_record record;
+    bool text_matches;
+    bool cut;
+    bool own; /* it belongs to the client that presents it */
+    bool client_good;
+};
+
+static enum assay_status read_parent(struct lmdb_write *w, const struct assay_change *change,
+                                     struct parent *ret, bool *ret_found,
+                                     struct assay_error *reterr)
+{
+    const struct assay_change_rotate *rotate = &change->u.rotate;
+    struct assay_token_id id;
+    struct assay_cutoff cutoff;
+    struct assay_client_record client;
+    uint8_t digest[ASSAY_SHA256_LEN];
+    *ret_found = false;
+    if (!assay_address_open(&w->store->writer_ring.ring, &rotate->address, &id)) {
+        return ASSAY_OK;
+    }
+    enum assay_status status = lmdb_get_token(w->store, w->txn, id, &ret->record, reterr);
+    if (status != ASSAY_OK) {
+        return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
+    }
+    status = assay_sha256(w->store->digester, rotate->text, digest, reterr);
+    if (status == ASSAY_OK) {
+        status = lmdb_find_cutoff(w->store, w->txn, &w->header, &ret->record, &ret->cut, &cutoff,
+                                  reterr);
+    }
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    ret->text_matches = assay_secret_equal(assay_slice_of(digest, sizeof(digest)),
+                                           assay_slice_of(ret->record.text_sha256, sizeof(digest)));
+    ret->own = assay_slice_equal(ret->record.client_id, rotate->client_id);
+    status = lmdb_get_client(w->store, w->txn, rotate->client_id, &client, reterr);
+    ret->client_good =
+        status == ASSAY_OK && !client.disabled && (client.grants & ASSAY_GRANT_REFRESH_TOKEN) != 0;
+    *ret_found = ret->text_matches && ret->record.kind == ASSAY_TOKEN_REFRESH;
+    return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
+}
+
+/* A rotated token came back and this is no safe retry: the grant is over (RFC 9700 section 4.14.2).
+ */
+static enum assay_status punish(struct lmdb_write *w, struct assay_change *change,
+                                const struct assay_token_record *parent, bool cut,
+                                struct assay_error *reterr)
+{
+    uint8_t id[8];
+    uint64_t seq;
+    change->outcome = ASSAY_REFUSED_REUSE;
+    if (cut) {
+        return ASSAY_OK;
+    }
+    struct assay_change by_reuse = {.now_s = change->now_s, .origin = ASSAY_BY_REUSE};
+    return lmdb_put_cutoff(w, &by_reuse, ASSAY_CUTOFF_GRANT,
+                           assay_cutoff_number_id(parent->grant, id),
+                           lmdb_keep_until(w, change->now_s), &seq, reterr);
+}
+
+/* The successor's text, derived from the old text and the salt that is kept with it. */
+static enum assay_status derive(struct lmdb_write *w, struct assay_change *change,
+                                const uint8_t salt[ASSAY_SALT_LEN], struct assay_error *reterr)
+{
+    struct assay_change_rotate *rotate = &change->u.rotate;
+    struct assay_token_draft *refresh = &rotate->refresh;
+    enum assay_status status =
+        assay_successor_secret(rotate->text, assay_slice_of(salt, ASSAY_SALT_LEN),
+                               &refresh->address, refresh->secret, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    struct assay_slice text = assay_token_text_write(
+        change->prefix, ASSAY_TOKEN_REFRESH, &refresh->address, refresh->secret, refresh->text);
+    refresh->text_len = text.len;
+    return assay_sha256(w->store->digester, text, refresh->record.text_sha256, reterr);
+}
+
+static bool in_window(const struct assay_change *change, const struct assay_rotation *rotation)
+{
+    int64_t window_s = change->u.rotate.window_s;
+    return window_s > 0 && rotation->salted && change->now_s >= rotation->rotated_at_s &&
+           change->now_s < rotation->rotated_at_s + window_s;
+}
+
+/* The same client again, inside the window, and the successor not yet used: the same refresh token.
+ */
+static enum assay_status retry(struct lmdb_write *w, struct assay_change *change,
+                               const struct assay_token_record *parent, bool *ret_done,
+                               struct assay_error *reterr)
+{
+    struct assay_change_rotate *rotate = &change->u.rotate;
+    struct assay_token_record successor;
+    const struct assay_rotation rotation = parent->rotation;
+    *ret_done = false;
+    if (!in_window(change, &rotation)) {
+        return ASSAY_OK;
+    }
+    enum assay_status status =
+        lmdb_get_token(w->store, w->txn, rotation.successor, &successor, reterr);
+    if (status != ASSAY_OK || successor.rotation.rotated_at_s != 0) {
+        return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
+    }
+    int64_t expires_at_s = successor.expires_at_s;
+    uint8_t expected[ASSAY_SHA256_LEN];
+    memcpy(expected, successor.text_sha256, sizeof(expected));
+    status = assay_address_seal_as(&w->store->writer_ring.ring, rotation.successor_generation,
+                                   rotation.successor, &rotate->refresh.address, reterr);
+    if (status == ASSAY_OK) {
+        status = derive(w, change, rotation.salt, reterr);
+    }
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    if (!assay_secret_equal(assay_slice_of(expected, sizeof(expected)),
+                            assay_slice_of(rotate->refresh.record.text_sha256, sizeof(expected)))) {
+        return assay_fail(ASSAY_ERR_CORRUPT, "a successor does not match its record", reterr);
+    }
+    rotate->refresh.record.id = rotation.successor;
+    rotate->refresh.record.expires_at_s = expires_at_s;
+    rotate->retried = true;
+    *ret_done = true;
+    return lmdb_put_draft(w, change->prefix, &rotate->access, reterr);
+}
+
+static enum assay_status put_successor(struct lmdb_write *w, struct assay_change *change,
+                                       struct assay_error *reterr)
+{
+    struct assay_token_draft *refresh = &change->u.rotate.refresh;
+    int64_t lifetime_s = refresh->record.expires_at_s - refresh->record.issued_at_s;
+    if (lifetime_s < ASSAY_MIN_LIFETIME_S || lifetime_s > ASSAY_MAX_LIFETIME_S) {
+        return assay_fail(ASSAY_ERR_LIMIT, "a token's lifetime is out of range", reterr);
+    }
+    refresh->record.id.lifetime_class = assay_lifetime_class(lifetime_s);
+    enum assay_status status = lmdb_next_seq(w, &refresh->record.id.seq, reterr);
+    if (status == ASSAY_OK) {
+        status = assay_address_seal(&w->store->writer_ring.ring, refresh->record.id,
+                                    &refresh->address, &refresh->record.generation, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = derive(w, change, change->u.rotate.salt, reterr);
+    }
+    if (lifetime_s > w->header.longest_lifetime_s) {
+        w->header.longest_lifetime_s = lifetime_s;
+    }
+    return status == ASSAY_OK ? lmdb_put_token(w, &refresh->record, MDB_APPEND, reterr) : status;
+}
+
+/* Rewrites the parent with its rotation, and sees to it that the salt goes when the window is over.
+ */
+static enum assay_status mark_rotated(struct lmdb_write *w, struct assay_change *change,
+                                      struct assay_token_record *parent, struct assay_error *reterr)
+{
+    const struct assay_change_rotate *rotate = &change->u.rotate;
+    uint8_t place[9];
+    parent->rotation = (struct assay_rotation){
+        .rotated_at_s = change->now_s,
+        .successor = rotate->refresh.record.id,
+        .successor_generation = rotate->refresh.record.generation,
+        .salted = rotate->window_s > 0,
+    };
+    memcpy(parent->rotation.salt, rotate->salt, ASSAY_SALT_LEN);
+    enum assay_status status = lmdb_put_token(w, parent, 0, reterr);
+    if (status != ASSAY_OK || rotate->window_s == 0) {
+        return status;
+    }
+    place[0] = parent->id.lifetime_class;
+    assay_cutoff_number_id(parent->id.seq, place + 1);
+    return lmdb_put_end(w, change->now_s + rotate->window_s, LMDB_END_SALT,
+                        assay_slice_of(place, sizeof(place)), reterr);
+}
+
+static enum assay_status move_grant(struct lmdb_write *w, const struct assay_token_record *parent,
+                                    const struct assay_token_record *successor,
+                                    struct assay_error *reterr)
+{
+    struct assay_grant_record grant;
+    struct assay_slice bytes;
+    enum assay_status status =
+        lmdb_get_number(w->txn, w->store->dbis.db[LMDB_DB_GRANT], parent->grant, &bytes, reterr);
+    if (status == ASSAY_OK) {
+        status = assay_grant_record_parse(parent->grant, bytes, &grant, reterr);
+    }
+    if (status != ASSAY_OK) {
+        return status == ASSAY_ERR_ABSENT
+                   ? assay_fail(ASSAY_ERR_CORRUPT, "a refresh token's grant is missing", reterr)
+                   : status;
+    }
+    grant.current = successor->id;
+    if (successor->expires_at_s > grant.expires_at_s) {
+        grant.expires_at_s = successor->expires_at_s;
+    }
+    return lmdb_put_grant(w, &grant, reterr);
+}
+
+static enum assay_status rotate_first(struct lmdb_write *w, struct assay_change *change,
+                                      struct assay_token_record *parent, struct assay_error *reterr)
+{
+    struct assay_change_rotate *rotate = &change->u.rotate;
+    rotate->refresh.record.grant = parent->grant;
+    enum assay_status status = put_successor(w, change, reterr);
+    if (status == ASSAY_OK) {
+        status = lmdb_put_draft(w, change->prefix, &rotate->access, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = move_grant(w, parent, &rotate->refresh.record, reterr);
+    }
+    return status == ASSAY_OK ? mark_rotated(w, change, parent, reterr) : status;
+}
+
+/* LMDB's pages move under a write: what is read from them and used after one is copied first. */
+static enum assay_status copy_parent(struct lmdb_write *w, struct assay_token_id id, uint8_t *room,
+                                     struct assay_token_record *ret, struct assay_error *reterr)
+{
+    struct assay_slice bytes;
+    enum assay_status status =
+        lmdb_get_number(w->txn, w->store->dbis.tokens[id.lifetime_class], id.seq, &bytes, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    if (bytes.len > ASSAY_MAX_TOKEN_RECORD) {
+        return assay_fail(ASSAY_ERR_CORRUPT, "token record is too long", reterr);
+    }
+    memcpy(room, bytes.data, bytes.len);
+    return assay_token_record_parse(id, assay_slice_of(room, bytes.len), ret, reterr);
+}
+
+enum assay_status lmdb_rotate_run(struct lmdb_write *w, struct assay_change *change,
+                                  struct assay_error *reterr)
+{
+    struct parent parent;
+    bool found = false;
+    bool done = false;
+    uint8_t room[ASSAY_MAX_TOKEN_RECORD];
+    enum assay_status status = read_parent(w, change, &parent, &found, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    change->outcome = ASSAY_REFUSED_PARENT;
+    if (!found || parent.record.expires_at_s <= change->now_s ||
+        parent.record.expires_at_s <= w->header.horizon_s) {
+        return ASSAY_OK;
+    }
+    bool rotated = parent.record.rotation.rotated_at_s != 0;
+    if (rotated && !parent.own) {
+        return punish(w, change, &parent.record, parent.cut, reterr);
+    }
+    if (!parent.own || parent.cut || !parent.client_good) {
+        return ASSAY_OK;
+    }
+    status = copy_parent(w, parent.record.id, room, &parent.record, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    change->u.rotate.access.record.grant = parent.record.grant;
+    change->outcome = ASSAY_DONE;
+    if (!rotated) {
+        return rotate_first(w, change, &parent.record, reterr);
+    }
+    status = retry(w, change, &parent.record, &done, reterr);
+    if (status != ASSAY_OK || done) {
+        return status;
+    }
+    return punish(w, change, &parent.record, parent.cut, reterr);
+}

@@ -1,0 +1,673 @@
+#include "store/lmdb/lmdb_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SWEEP_EVERY_MS 2000
+#define LOOK_EVERY_MS 1000 /* free pages, witness */
+
+/* The engine's part of an operation. */
+struct queued {
+    struct assay_store_change *next;
+    uintptr_t state;
+    int64_t since_ms;
+};
+
+enum queued_state {
+    QUEUED = 1,
+    TAKEN,
+    ANSWERED,
+};
+
+static struct queued *part_of(struct assay_store_change *op)
+{
+    static_assert(sizeof(struct queued) <= sizeof(op->engine), "the engine's part fits");
+    return (struct queued *)(void *)op->engine;
+}
+
+int64_t lmdb_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void lmdb_log(struct lmdb_store *store, enum assay_log_level level, const char *event,
+              const char *detail)
+{
+    if (store->log != NULL) {
+        store->log->write(store->log, level, event, assay_slice_of_text(detail));
+    }
+}
+
+/* --- the loop's side
+ * ------------------------------------------------------------------------------- */
+
+static void append(struct assay_store_change ***tail, struct assay_store_change *op)
+{
+    part_of(op)->next = NULL;
+    **tail = op;
+    *tail = &part_of(op)->next;
+}
+
+/* Takes `op` out of the waiting list; the lock is held. */
+static void unlink_waiting(struct lmdb_queue *queue, struct assay_store_change *op)
+{
+    struct assay_store_change **at = &queue->waiting;
+    while (*at != NULL && *at != op) {
+        at = &part_of(*at)->next;
+    }
+    assert(*at == op);
+    *at = part_of(op)->next;
+    if (queue->waiting_tail == &part_of(op)->next) {
+        queue->waiting_tail = at;
+    }
+    queue->waiting_count--;
+}
+
+static void refuse_now(struct assay_store_change *op, enum assay_status status, const char *what)
+{
+    op->status = assay_fail(status, what, &op->error);
+    op->done(op);
+}
+
+static void set_timer(struct lmdb_store *store)
+{
+    if (!store->timer_set) {
+        store->timer_set = true;
+        store->loop->timer_set(store->loop, &store->timer, ASSAY_MAX_WRITE_WAIT_MS / 8);
+    }
+}
+
+void lmdb_writer_submit(struct assay_store *base, struct assay_store_change *op)
+{
+    struct lmdb_store *store = (struct lmdb_store *)base;
+    struct lmdb_queue *queue = &store->queue;
+    op->error = (struct assay_error){0};
+    if (!store->thread_runs) {
+        refuse_now(op, ASSAY_ERR_STORE, "the store was opened for reading only");
+        return;
+    }
+    pthread_mutex_lock(&queue->lock);
+    if (queue->waiting_count >= LMDB_MAX_QUEUE) {
+        pthread_mutex_unlock(&queue->lock);
+        refuse_now(op, ASSAY_ERR_STORE, "too many changes are waiting");
+        return;
+    }
+    *part_of(op) = (struct queued){.state = QUEUED, .since_ms = lmdb_now_ms()};
+    append(&queue->waiting_tail, op);
+    queue->waiting_count++;
+    pthread_cond_signal(&queue->wake);
+    pthread_mutex_unlock(&queue->lock);
+    set_timer(store);
+}
+
+bool lmdb_writer_cancel(struct assay_store *base, struct assay_store_change *op)
+{
+    struct lmdb_queue *queue = &((struct lmdb_store *)base)->queue;
+    pthread_mutex_lock(&queue->lock);
+    bool abandoned = part_of(op)->state == QUEUED;
+    if (abandoned) {
+        unlink_waiting(queue, op);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return abandoned;
+}
+
+/* Abandons what has waited for longer than the limit. */
+static void abandon_late(struct assay_timer *timer)
+{
+    struct lmdb_store *store = timer->context;
+    struct lmdb_queue *queue = &store->queue;
+    int64_t late_ms = lmdb_now_ms() - ASSAY_MAX_WRITE_WAIT_MS;
+    store->timer_set = false;
+    for (;;) {
+        pthread_mutex_lock(&queue->lock);
+        struct assay_store_change *op = queue->waiting;
+        bool late = op != NULL && part_of(op)->since_ms <= late_ms;
+        if (late) {
+            unlink_waiting(queue, op);
+        }
+        bool waiting = queue->waiting != NULL;
+        pthread_mutex_unlock(&queue->lock);
+        if (!late) {
+            if (waiting) {
+                set_timer(store);
+            }
+            return;
+        }
+        atomic_store(&store->trouble.write_blocked, true);
+        refuse_now(op, ASSAY_ERR_STORE, "the store's write lock was not free in time");
+    }
+}
+
+static void reopen(struct lmdb_store *store)
+{
+    struct assay_error error = {0};
+    lmdb_env_close(store);
+    lmdb_ring_clear(&store->reader_ring);
+    if (lmdb_env_open(store, 0, &error) != ASSAY_OK) {
+        atomic_store(&store->trouble.io, true);
+        lmdb_log(store, ASSAY_LOG_ERROR, "store_io", error.what);
+    }
+}
+
+/* Calls done() for what the writer has answered. */
+static void deliver(struct assay_watch *watch)
+{
+    struct lmdb_store *store = watch->context;
+    struct lmdb_queue *queue = &store->queue;
+    uint64_t count;
+    if (read(store->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
+        lmdb_log(store, ASSAY_LOG_ERROR, "store_io", "the writer's event cannot be read");
+    }
+    pthread_mutex_lock(&queue->lock);
+    struct assay_store_change *op = queue->answered;
+    queue->answered = NULL;
+    queue->answered_tail = &queue->answered;
+    if (queue->reopen) {
+        reopen(store);
+        queue->reopen = false;
+        pthread_cond_signal(&queue->reopened);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    while (op != NULL) {
+        struct assay_store_change *next = part_of(op)->next;
+        op->done(op);
+        op = next;
+    }
+}
+
+/* --- the writer's side
+ * ----------------------------------------------------------------------------- */
+
+static void notify(struct lmdb_store *store)
+{
+    static const uint64_t one = 1;
+    /* Fails only when the counter is full, and then the loop is awake already. */
+    (void)!write(store->event_fd, &one, sizeof(one));
+}
+
+struct batch {
+    struct assay_store_change *ops[LMDB_MAX_BATCH];
+    size_t count;
+};
+
+/* Takes what is queued. Called with the write transaction open, so that whatever waits for the
+ * write lock can still be abandoned. */
+static void take(struct lmdb_queue *queue, struct batch *batch)
+{
+    pthread_mutex_lock(&queue->lock);
+    while (queue->waiting != NULL && batch->count < LMDB_MAX_BATCH) {
+        struct assay_store_change *op = queue->waiting;
+        unlink_waiting(queue, op);
+        part_of(op)->state = TAKEN;
+        op->status = ASSAY_OK;
+        batch->ops[batch->count++] = op;
+    }
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static void answer(struct lmdb_store *store, struct batch *batch)
+{
+    struct lmdb_queue *queue = &store->queue;
+    pthread_mutex_lock(&queue->lock);
+    for (size_t i = 0; i < batch->count; i++) {
+        part_of(batch->ops[i])->state = ANSWERED;
+        append(&queue->answered_tail, batch->ops[i]);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    notify(store);
+}
+
+static void fail_all(struct batch *batch, enum assay_status status, const char *what)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->ops[i]->status == ASSAY_OK) {
+            batch->ops[i]->status = assay_fail(status, what, &batch->ops[i]->error);
+        }
+    }
+}
+
+/* Room: what stops at 95 % of the size and on a disk that is nearly full, and what goes on. */
+static bool may_always(enum assay_change_verb verb)
+{
+    switch (verb) {
+    case ASSAY_CHANGE_CUT:
+    case ASSAY_CHANGE_CLIENT_REMOVE:
+    case ASSAY_CHANGE_CLIENT_UPDATE:
+    case ASSAY_CHANGE_SWEEP:
+        return true;
+    case ASSAY_CHANGE_ISSUE:
+    case ASSAY_CHANGE_ROTATE:
+    case ASSAY_CHANGE_CLIENT_ADD:
+    case ASSAY_CHANGE_SEAL_ROTATE:
+    case ASSAY_CHANGE_CONSUME_ONCE:
+        return false;
+    }
+    return false;
+}
+
+static uint64_t used_bytes(struct lmdb_store *store)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    MDB_txn *txn;
+    if (mdb_env_info(store->env, &info) != 0 || mdb_env_stat(store->env, &stat) != 0) {
+        return 0;
+    }
+    int64_t now_ms = lmdb_now_ms();
+    if (now_ms - store->free_pages_ms >= LOOK_EVERY_MS || now_ms < store->free_pages_ms) {
+        if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) == 0) {
+            store->free_pages = lmdb_free_pages(txn);
+            store->free_pages_ms = now_ms;
+            mdb_txn_abort(txn);
+        }
+    }
+    uint64_t pages = info.me_last_pgno + 1;
+    return (pages > store->free_pages ? pages - store->free_pages : 0) * stat.ms_psize;
+}
+
+struct room {
+    bool issue;  /* there is room for new tokens */
+    bool revoke; /* there is room for cutoffs */
+};
+
+static void note_full(struct lmdb_store *store, bool full)
+{
+    if (atomic_exchange(&store->trouble.full, full) != full) {
+        lmdb_log(store, full ? ASSAY_LOG_ERROR : ASSAY_LOG_NOTICE, "store_full",
+                 full ? "no room for new tokens: free disk space or raise max_size"
+                      : "there is room again");
+    }
+}
+
+/* The ballast is room that only revocation gets: given up when the disk is full, built again when
+ * there is twice as much as it takes. */
+static struct room look_for_room(struct lmdb_store *store)
+{
+    uint64_t used = used_bytes(store);
+    uint64_t disk = lmdb_disk_free(store->dir_fd);
+    bool disk_full = disk < LMDB_BALLAST / 4;
+    struct room room = {
+        .issue = used < store->max_size / 100 * 95 && !disk_full,
+        .revoke = used < store->max_size,
+    };
+    if (disk_full && store->ballast) {
+        lmdb_ballast_release(store->dir_fd);
+        store->ballast = false;
+    } else if (!store->ballast && disk > 4 * LMDB_BALLAST) {
+        store->ballast = lmdb_ballast_build(store->dir_fd);
+    }
+    if (!store->ballast && disk < 4 * LMDB_BALLAST) {
+        room.issue = false; /* what is left is for revocation */
+    }
+    note_full(store, !room.issue);
+    return room;
+}
+
+static int begin(struct lmdb_store *store, struct lmdb_write *w, struct assay_error *error)
+{
+    *w = (struct lmdb_write){.store = store};
+    int rc = store->env == NULL ? MDB_PANIC : mdb_txn_begin(store->env, NULL, 0, &w->txn);
+    if (rc != 0) {
+        w->txn = NULL;
+        return rc;
+    }
+    enum assay_status status = lmdb_read_header(store, w->txn, &w->header, error);
+    if (status == ASSAY_OK) {
+        status = lmdb_ring_refresh(store, w->txn, w->header.keys_seq, &store->writer_ring, error);
+    }
+    if (status != ASSAY_OK) {
+        mdb_txn_abort(w->txn);
+        w->txn = NULL;
+        return MDB_CORRUPTED;
+    }
+    return 0;
+}
+
+static enum assay_status put_header(struct lmdb_write *w, struct assay_error *reterr)
+{
+    uint8_t bytes[ASSAY_HEADER_LEN];
+    assay_header_write(&w->header, bytes);
+    MDB_val key = lmdb_val(ASSAY_SLICE("header"));
+    MDB_val value = lmdb_val(assay_slice_of(bytes, sizeof(bytes)));
+    int rc = mdb_put(w->txn, w->store->dbis.header, &key, &value, 0);
+    return rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be written", reterr);
+}
+
+static void tell_others(struct lmdb_store *store, const struct assay_header_record *header)
+{
+    static const uint8_t mark = 1;
+    int64_t now_ms = lmdb_now_ms();
+    if (store->wake_fd >= 0) {
+        (void)!pwrite(store->wake_fd, &mark, 1, 0); /* news is a hint; who misses it asks anyway */
+    }
+    if (now_ms - store->witness_ms >= LOOK_EVERY_MS) {
+        struct assay_error error = {0};
+        if (lmdb_witness_write(store->dir_fd, header, &error) != ASSAY_OK) {
+            lmdb_log(store, ASSAY_LOG_WARN, "store_witness", error.what);
+        }
+        store->witness_ms = now_ms;
+    }
+}
+
+/* Asks the loop to close and open the environment: after a failed write of the meta page, LMDB lets
+ * nothing through until that is done. */
+static void ask_to_reopen(struct lmdb_store *store)
+{
+    struct lmdb_queue *queue = &store->queue;
+    lmdb_ring_clear(&store->writer_ring);
+    pthread_mutex_lock(&queue->lock);
+    queue->reopen = true;
+    notify(store);
+    while (queue->reopen && !queue->stopping) {
+        pthread_cond_wait(&queue->reopened, &queue->lock);
+    }
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static enum assay_status commit(struct lmdb_write *w, struct assay_error *error)
+{
+    struct lmdb_store *store = w->store;
+    int64_t start_us = now_us();
+    enum assay_status status = put_header(w, error);
+    if (status != ASSAY_OK) {
+        mdb_txn_abort(w->txn);
+        w->txn = NULL;
+        return status;
+    }
+    int rc = mdb_txn_commit(w->txn);
+    w->txn = NULL;
+    if (rc != 0) {
+        atomic_store(&store->trouble.io, true);
+        lmdb_log(store, ASSAY_LOG_ERROR, "store_io", "a commit failed");
+        lmdb_ballast_release(store->dir_fd);
+        store->ballast = false;
+        ask_to_reopen(store);
+        /* LMDB reports a short write as EIO: whether the disk was full shows in what is left of it.
+         */
+        bool full = rc == ENOSPC || lmdb_disk_free(store->dir_fd) < 4 * LMDB_BALLAST;
+        return full ? assay_fail(ASSAY_ERR_FULL, "the disk is full", error)
+                    : assay_fail(ASSAY_ERR_STORE, "the store could not be written to the disk",
+                                 error);
+    }
+    atomic_store(&store->trouble.io, false);
+    atomic_store(&store->trouble.write_blocked, false);
+    atomic_fetch_add(&store->commits, 1);
+    atomic_fetch_add(&store->commit_us_total, (uint64_t)(now_us() - start_us));
+    tell_others(store, &w->header);
+    return ASSAY_OK;
+}
+
+/* Runs one change in `w`. Trouble with it alone leaves the header as it was; *ret_torn tells when
+ * it had written something before. */
+static void run_one(struct lmdb_write *w, struct assay_store_change *op, const struct room *room,
+                    bool *ret_torn)
+{
+    const struct assay_header_record header = w->header;
+    bool dirty = w->dirty;
+    *ret_torn = false;
+    if (may_always(op->change->verb) ? !room->revoke : !room->issue) {
+        op->status = assay_fail(ASSAY_ERR_FULL, "the store is full", &op->error);
+        return;
+    }
+    w->dirty = false;
+    op->status = lmdb_change_run(w, op->change, &op->error);
+    *ret_torn = op->status != ASSAY_OK && w->dirty;
+    if (op->status != ASSAY_OK || !w->dirty) {
+        w->header = header;
+    }
+    w->dirty = w->dirty || dirty;
+}
+
+/* The same inside a transaction of its own, nested in the batch's. */
+static enum assay_status run_nested(struct lmdb_write *w, struct assay_store_change *op,
+                                    const struct room *room, struct assay_error *error)
+{
+    MDB_txn *outer = w->txn;
+    bool dirty = w->dirty;
+    bool torn = false;
+    int rc = mdb_txn_begin(w->store->env, outer, 0, &w->txn);
+    if (rc != 0) {
+        w->txn = outer;
+        return lmdb_fail(rc, "the store cannot be written", error);
+    }
+    run_one(w, op, room, &torn);
+    if (torn) {
+        mdb_txn_abort(w->txn);
+        w->dirty = dirty;
+    } else {
+        rc = mdb_txn_commit(w->txn);
+    }
+    w->txn = outer;
+    return rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be written", error);
+}
+
+/* Runs a batch that lies in one transaction. Once in a while a change fails half way (a record over
+ * its limits): then the batch starts over with each change nested, which costs more and saves the
+ * others. */
+static enum assay_status run_batch(struct lmdb_write *w, struct batch *batch,
+                                   const struct room *room, bool *ret_torn,
+                                   struct assay_error *error)
+{
+    *ret_torn = false;
+    for (size_t i = 0; i < batch->count && !*ret_torn; i++) {
+        run_one(w, batch->ops[i], room, ret_torn);
+    }
+    if (!*ret_torn) {
+        return w->dirty ? commit(w, error) : ASSAY_OK;
+    }
+    return ASSAY_OK;
+}
+
+static enum assay_status run_batch_nested(struct lmdb_store *store, struct batch *batch,
+                                          const struct room *room, struct assay_error *error)
+{
+    struct lmdb_write w;
+    int rc = begin(store, &w, error);
+    enum assay_status status =
+        rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be written", error);
+    for (size_t i = 0; i < batch->count && status == ASSAY_OK; i++) {
+        status = run_nested(&w, batch->ops[i], room, error);
+    }
+    if (status == ASSAY_OK && w.dirty) {
+        status = commit(&w, error);
+    }
+    if (w.txn != NULL) {
+        mdb_txn_abort(w.txn);
+    }
+    return status;
+}
+
+static void write_batch(struct lmdb_store *store)
+{
+    struct batch batch = {.count = 0};
+    struct lmdb_write w;
+    struct assay_error error = {0};
+    bool torn = false;
+    struct room room = look_for_room(store);
+    int rc = begin(store, &w, &error);
+    take(&store->queue, &batch);
+    enum assay_status status = rc == 0 ? run_batch(&w, &batch, &room, &torn, &error)
+                                       : lmdb_fail(rc, "the store cannot be written", &error);
+    if (w.txn != NULL) {
+        mdb_txn_abort(w.txn);
+    }
+    if (status == ASSAY_OK && torn) {
+        status = run_batch_nested(store, &batch, &room, &error);
+    }
+    if (status != ASSAY_OK) {
+        fail_all(&batch, status, error.what == NULL ? "the store cannot be written" : error.what);
+    }
+    answer(store, &batch);
+    if (rc == MDB_PANIC) {
+        ask_to_reopen(store);
+    }
+}
+
+/* A step of the wall clock against the clock that never steps. */
+static void watch_clock(struct lmdb_store *store, int64_t wall_s)
+{
+    struct timespec boot;
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    int64_t drift_s = (wall_s - store->sweep_wall_s) - (boot.tv_sec - store->sweep_boot_s);
+    bool first = store->sweep_wall_s == 0;
+    store->sweep_wall_s = wall_s;
+    store->sweep_boot_s = boot.tv_sec;
+    if (!first && (drift_s > ASSAY_CLOCK_STEP_S || drift_s < -ASSAY_CLOCK_STEP_S)) {
+        atomic_store(&store->trouble.clock_stepped, true);
+        lmdb_log(store, ASSAY_LOG_WARN, "clock_stepped",
+                 "the wall clock was set; expired tokens are kept for an hour");
+    }
+}
+
+static void sweep_once(struct lmdb_store *store)
+{
+    struct lmdb_write w;
+    struct assay_error error = {0};
+    struct assay_change change = {.verb = ASSAY_CHANGE_SWEEP};
+    int dead = 0;
+    (void)mdb_reader_check(store->env, &dead);
+    change.now_s = store->clock(store->clock_context);
+    watch_clock(store, change.now_s);
+    if (begin(store, &w, &error) != 0) {
+        return;
+    }
+    enum assay_status status = lmdb_sweep_run(&w, &change, &error);
+    if (status == ASSAY_OK && w.dirty) {
+        status = commit(&w, &error);
+    }
+    if (w.txn != NULL) {
+        mdb_txn_abort(w.txn);
+    }
+    if (status != ASSAY_OK) {
+        lmdb_log(store, ASSAY_LOG_ERROR, "sweep_failed", error.what);
+    }
+    store->last_sweep_ms = lmdb_now_ms() - (change.u.sweep.more ? SWEEP_EVERY_MS : 0);
+}
+
+/* Waits for work, for the time to sweep, or for the end. True: there is something to commit. */
+static bool wait_for_work(struct lmdb_store *store, bool *ret_stop)
+{
+    struct lmdb_queue *queue = &store->queue;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += SWEEP_EVERY_MS / 1000;
+    pthread_mutex_lock(&queue->lock);
+    int rc = 0;
+    while (queue->waiting == NULL && !queue->stopping && rc == 0) {
+        rc = pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
+    }
+    bool work = queue->waiting != NULL;
+    *ret_stop = queue->stopping;
+    pthread_mutex_unlock(&queue->lock);
+    return work;
+}
+
+static void *write_until_told_to_stop(void *argument)
+{
+    struct lmdb_store *store = argument;
+    bool stop = false;
+    while (!stop) {
+        if (wait_for_work(store, &stop)) {
+            write_batch(store);
+            stop = false; /* what is queued is answered before the end */
+        }
+        bool due = lmdb_now_ms() - store->last_sweep_ms >= SWEEP_EVERY_MS;
+        if (store->sweep && due && store->env != NULL && !stop) {
+            sweep_once(store);
+        }
+    }
+    return NULL;
+}
+
+static int start_thread(struct lmdb_store *store)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    /* The writer takes no signal: they are the host's, and its handlers are not for this thread. */
+    int rc = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = pthread_create(&store->thread, NULL, write_until_told_to_stop, store);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+enum assay_status lmdb_writer_start(struct lmdb_store *store, struct assay_error *reterr)
+{
+    struct lmdb_queue *queue = &store->queue;
+    pthread_condattr_t attr;
+    queue->waiting_tail = &queue->waiting;
+    queue->answered_tail = &queue->answered;
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue->wake, &attr);
+    pthread_cond_init(&queue->reopened, &attr);
+    pthread_condattr_destroy(&attr);
+
+    store->wake_fd = lmdb_file_open(store->dir_fd, "wake", O_WRONLY | O_CREAT);
+    store->ballast = faccessat(store->dir_fd, "ballast", F_OK, 0) == 0;
+    store->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    store->watch = (struct assay_watch){.fd = store->event_fd, .ready = deliver, .context = store};
+    store->timer = (struct assay_timer){.fired = abandon_late, .context = store};
+    store->last_sweep_ms = lmdb_now_ms() - SWEEP_EVERY_MS;
+    if (store->event_fd < 0) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "no descriptor for the store's writer", reterr);
+    }
+    enum assay_status status = assay_digester_open(&store->digester, reterr);
+    if (status == ASSAY_OK) {
+        status = store->loop->watch(store->loop, &store->watch, reterr);
+    }
+    if (status == ASSAY_OK && start_thread(store) != 0) {
+        store->loop->unwatch(store->loop, &store->watch);
+        status = assay_fail(ASSAY_ERR_SYSTEM, "the store's writer cannot be started", reterr);
+    }
+    store->thread_runs = status == ASSAY_OK;
+    return status;
+}
+
+void lmdb_writer_stop(struct lmdb_store *store)
+{
+    struct lmdb_queue *queue = &store->queue;
+    if (store->thread_runs) {
+        pthread_mutex_lock(&queue->lock);
+        queue->stopping = true;
+        pthread_cond_signal(&queue->wake);
+        pthread_cond_signal(&queue->reopened);
+        pthread_mutex_unlock(&queue->lock);
+        pthread_join(store->thread, NULL);
+        store->thread_runs = false;
+        deliver(&store->watch);
+        store->loop->unwatch(store->loop, &store->watch);
+    }
+    if (store->timer_set) {
+        store->loop->timer_clear(store->loop, &store->timer);
+    }
+    if (store->event_fd > 0) {
+        close(store->event_fd);
+    }
+    if (store->wake_fd > 0) {
+        close(store->wake_fd);
+    }
+    assay_digester_close(store->digester);
+    lmdb_ring_clear(&store->writer_ring);
+}
