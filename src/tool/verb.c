@@ -131,13 +131,9 @@ static int show_answer(struct listing *listing, unsigned http_status, struct ass
     return code;
 }
 
-static int send_once(struct assay_sender *sender, struct listing *listing, struct assay_slice token,
-                     struct assay_buf *body)
+static int send_once(struct assay_sender *sender, struct listing *listing,
+                     const struct assay_buf *body)
 {
-    int code = ASSAY_EXIT_OK;
-    if (!assay_body_write(listing->tool, token, listing->next, body, &code)) {
-        return code;
-    }
     unsigned http_status = 0;
     struct assay_slice answer;
     struct assay_error error = {0};
@@ -148,18 +144,24 @@ static int send_once(struct assay_sender *sender, struct listing *listing, struc
     return show_answer(listing, http_status, answer);
 }
 
-static int send_all(struct assay_sender *sender, const struct assay_tool *tool,
-                    struct assay_slice token)
+/* Sends `body`, and for a listing one more body for each further page. */
+static int send_all(const struct assay_tool *tool, struct assay_slice token, struct assay_buf *body)
 {
+    struct assay_sender sender;
     struct listing listing = {.tool = tool};
-    uint8_t room[ASSAY_MAX_BODY];
     int code = ASSAY_EXIT_OK;
-    do {
-        struct assay_buf body;
-        assay_buf_init(&body, room, sizeof room);
-        code = send_once(sender, &listing, token, &body);
-        assay_secret_wipe(room, sizeof room);
-    } while (code == ASSAY_EXIT_OK && listing.next.len > 0);
+    if (!assay_sender_open(tool, tool->args.command->reads, &sender, &code)) {
+        return code;
+    }
+    code = send_once(&sender, &listing, body);
+    while (code == ASSAY_EXIT_OK && listing.next.len > 0) {
+        assay_buf_init(body, body->data, body->size);
+        if (!assay_body_write(tool, token, listing.next, body, &code)) {
+            break;
+        }
+        code = send_once(&sender, &listing, body);
+    }
+    assay_sender_close(&sender);
     return code;
 }
 
@@ -184,15 +186,18 @@ static bool read_token(const struct assay_tool *tool, uint8_t *room, struct assa
     return true;
 }
 
-static int run_with_token(struct assay_tool *tool, struct assay_slice token)
+/* The body comes first: what is wrong with it, or with a file it needs, is said before a store or
+ * server is touched. */
+static int run_with_token(const struct assay_tool *tool, struct assay_slice token)
 {
-    struct assay_sender sender;
+    uint8_t room[ASSAY_MAX_BODY];
+    struct assay_buf body;
+    assay_buf_init(&body, room, sizeof room);
     int code = ASSAY_EXIT_OK;
-    if (!assay_sender_open(tool, tool->args.command->reads, &sender, &code)) {
-        return code;
+    if (assay_body_write(tool, token, (struct assay_slice){0}, &body, &code)) {
+        code = send_all(tool, token, &body);
     }
-    code = send_all(&sender, tool, token);
-    assay_sender_close(&sender);
+    assay_secret_wipe(room, sizeof room);
     return code;
 }
 
