@@ -89,6 +89,37 @@ static enum assay_status check_pages(int fd, off_t size, struct assay_error *ret
     return ASSAY_OK;
 }
 
+/* Behind magic and version a meta page has address and map size, the records of two trees (the
+ * first starts with the page size), the last page and the transaction that wrote it. */
+bool lmdb_data_size(int fd, off_t *ret_size)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    uint64_t newest = 0;
+    off_t size = 0;
+    for (long i = 0; i < 2; i++) {
+        uint8_t head[152];
+        uint32_t page_size;
+        uint64_t last_page;
+        uint64_t txn;
+        if (pread(fd, head, sizeof(head), i * page) != (ssize_t)sizeof(head) ||
+            !is_meta_page(head)) {
+            return false;
+        }
+        memcpy(&page_size, head + 40, sizeof(page_size));
+        memcpy(&last_page, head + 136, sizeof(last_page));
+        memcpy(&txn, head + 144, sizeof(txn));
+        if (page_size != (uint32_t)page || last_page >= ((uint64_t)1 << 40) / page_size) {
+            return false;
+        }
+        if (txn >= newest) {
+            newest = txn;
+            size = (off_t)((last_page + 1) * page_size);
+        }
+    }
+    *ret_size = size;
+    return true;
+}
+
 enum assay_status lmdb_data_check(int dir_fd, const char *name, struct assay_error *reterr)
 {
     struct stat st;

@@ -131,6 +131,9 @@ ASSAY_MUST_USE enum assay_status lmdb_dir_open(const char *path, int *ret_fd,
                                                struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status lmdb_data_check(int dir_fd, const char *name,
                                                  struct assay_error *reterr);
+/* Bytes that the data file `fd` must have, as its newest first page says; false when that is none.
+ */
+bool lmdb_data_size(int fd, off_t *ret_size);
 /* A file of the directory, made (0600, of the directory's owner) if `flags` say so. -1 with errno.
  */
 int lmdb_file_open(int dir_fd, const char *name, int flags);
