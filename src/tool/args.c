@@ -1,5 +1,6 @@
 #include "tool/args.h"
 
+#include "record/token_text.h"
 #include "tool/suggest.h"
 
 #include <string.h>
@@ -265,9 +266,22 @@ static bool read_help_words(struct reading *r, char *const *words, int count)
     return true;
 }
 
+/* A jti may start with dashes; no option is as long and of those characters alone. */
+static bool is_jti(const struct reading *r, const char *text)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const struct assay_command *command = r->args->command;
+    return command != NULL && command->operand_as == ASSAY_OPERAND_TOKEN &&
+           strlen(text) == ASSAY_JTI_LEN && strspn(text, alphabet) == ASSAY_JTI_LEN;
+}
+
 static bool read_one(struct reading *r)
 {
     const char *text = r->argv[r->next++];
+    if (is_jti(r, text)) {
+        return read_operand(r, text);
+    }
     if (!r->options_over && strcmp(text, "--") == 0) {
         r->options_over = true;
         return true;

@@ -4,8 +4,6 @@
 #include "tool/remote.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define DEFAULT_PREFIX "assay"
 
@@ -35,17 +33,6 @@ static bool open_remote(const struct assay_tool *tool, const char *url, struct a
     return true;
 }
 
-/* Root acts as the store's owner, so that no file of it becomes root's, which the server's workers
- * could not read. */
-static bool act_as_owner(const char *path)
-{
-    struct stat st;
-    if (geteuid() != 0 || lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid == 0) {
-        return true;
-    }
-    return setegid(st.st_gid) == 0 && seteuid(st.st_uid) == 0;
-}
-
 static bool open_local(const struct assay_tool *tool, bool read_only, struct assay_sender *ret,
                        int *ret_exit)
 {
@@ -54,10 +41,6 @@ static bool open_local(const struct assay_tool *tool, bool read_only, struct ass
     bool chosen = false;
     if (!assay_tool_store_path(tool, room, sizeof room, &path, &chosen)) {
         return refuse(ASSAY_EXIT_USAGE, ret_exit);
-    }
-    if (!act_as_owner(path)) {
-        fputs("assay: cannot act as the owner of the store\n", stderr);
-        return refuse(ASSAY_EXIT_NO, ret_exit);
     }
     const char *prefix = assay_args_global(&tool->args, "token-prefix");
     struct assay_error error = {0};

@@ -349,7 +349,7 @@ bool assay_serving_give_away(const struct assay_serving *s)
     if (user == NULL) {
         return complain("workers cannot run as", s->user, "there is no such user");
     }
-    static const char *const names[] = {"", "/data", "/lock", "/wake", "/witness", "/ballast"};
+    static const char *const names[] = {"", "/data", "/data-lock", "/wake", "/witness", "/ballast"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!give_file(s, names[i], user)) {
             return false;

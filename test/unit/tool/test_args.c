@@ -183,6 +183,17 @@ static void dash_alone_is_an_operand(void **state)
     assert_string_equal(args.operand, "-");
 }
 
+static void jti_may_start_with_dashes(void **state)
+{
+    (void)state;
+    assert_true(parse("token revoke -_abcdefghijklmnopqrst"));
+    assert_string_equal(args.operand, "-_abcdefghijklmnopqrst");
+    assert_true(parse("token revoke --abcdefghijklmnopqrst --json"));
+    assert_string_equal(args.operand, "--abcdefghijklmnopqrst");
+    assert_false(parse("token revoke --abcdefghijklmnopqrs"));
+    assert_false(parse("client add --abcdefghijklmnopqrst"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +206,7 @@ int main(void)
         cmocka_unit_test(too_many_options_are_refused),
         cmocka_unit_test(help_needs_no_operand_and_no_option),
         cmocka_unit_test(dash_alone_is_an_operand),
+        cmocka_unit_test(jti_may_start_with_dashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
