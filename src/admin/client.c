@@ -60,8 +60,7 @@ static enum assay_status reply_client(struct assay_admin *admin, const struct cl
     if (status != ASSAY_OK) {
         return status;
     }
-    assay_admin_client_write(&admin->w, &op->record);
-    assay_json_member_text(&admin->w, ASSAY_SLICE("client_secret"), op->secret);
+    assay_admin_client_write(&admin->w, &op->record, op->secret);
     if (changed != NULL) {
         assay_json_member_bool(&admin->w, ASSAY_SLICE("changed"), *changed);
     }
@@ -287,7 +286,7 @@ static bool list_row(struct assay_query *query)
         return false;
     }
     assay_json_object_open(&admin->w);
-    assay_admin_client_write(&admin->w, &query->client);
+    assay_admin_client_write(&admin->w, &query->client, (struct assay_slice){0});
     assay_json_object_close(&admin->w);
     memcpy(op->last_room, query->client.client_id.data, query->client.client_id.len);
     op->last = assay_slice_of(op->last_room, query->client.client_id.len);
@@ -350,7 +349,7 @@ static enum assay_status shown(struct assay_admin *admin, int64_t now_s, enum as
     if (status != ASSAY_OK) {
         return status;
     }
-    assay_admin_client_write(&admin->w, record);
+    assay_admin_client_write(&admin->w, record, (struct assay_slice){0});
     return assay_admin_close(admin, ret_step, reterr);
 }
 

@@ -288,9 +288,11 @@ static void write_roles(struct assay_json_writer *w, const struct assay_client_r
     write_words(w, ASSAY_SLICE("grant_types"), grant_words, COUNT(grant_words), record->grants);
 }
 
-void assay_admin_client_write(struct assay_json_writer *w, const struct assay_client_record *record)
+void assay_admin_client_write(struct assay_json_writer *w, const struct assay_client_record *record,
+                              struct assay_slice secret)
 {
     assay_json_member_string(w, ASSAY_SLICE("client_id"), record->client_id);
+    assay_json_member_text(w, ASSAY_SLICE("client_secret"), secret);
     assay_json_member_text(w, ASSAY_SLICE("name"), record->name);
     write_roles(w, record);
     assay_json_member_text(w, ASSAY_SLICE("scope"), record->scope);

@@ -20,9 +20,10 @@ ASSAY_MUST_USE bool assay_admin_client_apply(const struct assay_admin_input *inp
  * digit? Every client sends such an id alike, encoded or not. */
 bool assay_admin_client_id_valid(struct assay_slice client_id);
 
-/* The members of `record`, secrets left out but for when they were made and end. */
-void assay_admin_client_write(struct assay_json_writer *w,
-                              const struct assay_client_record *record);
+/* The members of `record`, its secrets left out but for when they were made and end; `secret`, when
+ * it is not empty, is one that has just been made. */
+void assay_admin_client_write(struct assay_json_writer *w, const struct assay_client_record *record,
+                              struct assay_slice secret);
 
 /* A copy of `record` that borrows from the arena alone. */
 ASSAY_MUST_USE bool assay_admin_client_copy(const struct assay_client_record *record,

@@ -76,3 +76,10 @@ void assay_arena_clear(struct assay_arena *arena)
     arena->used = 0;
     hide(arena->base, arena->size);
 }
+
+void assay_arena_release(struct assay_arena *arena)
+{
+    show(arena->base, arena->size);
+    assay_secret_wipe(arena->base, arena->used);
+    *arena = (struct assay_arena){0};
+}

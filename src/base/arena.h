@@ -32,4 +32,8 @@ ASSAY_MUST_USE bool assay_arena_copy(struct assay_arena *arena, struct assay_sli
 /* Wipes what was taken and starts over. */
 void assay_arena_clear(struct assay_arena *arena);
 
+/* Wipes what was taken and gives the block back: before it is used for anything else, or goes out
+ * of scope (the sanitizer builds notice what forgets that). */
+void assay_arena_release(struct assay_arena *arena);
+
 #endif

@@ -116,8 +116,9 @@ void assay_local_close(struct assay_local *local)
         assay_digester_close(local->digester);
     }
     if (local->arena.base != NULL) {
-        assay_arena_clear(&local->arena);
-        free(local->arena.base);
+        void *block = local->arena.base;
+        assay_arena_release(&local->arena);
+        free(block);
     }
     free(local);
 }

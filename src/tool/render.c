@@ -110,6 +110,7 @@ static void append_compound(struct assay_buf *out, const struct assay_json *json
     } else {
         append_text(out, "(too long to show; see --json)");
     }
+    assay_arena_release(&arena);
 }
 
 static void append_value(struct assay_buf *out, const struct assay_json *json,

@@ -67,14 +67,10 @@ struct listing {
     struct assay_slice next; /* where the next page starts; empty: this was the last */
 };
 
-static void show_json_rows(struct listing *listing, const struct assay_json *answer)
+/* `rows` is a JSON array: what stands between its brackets. */
+static void show_json_rows(struct listing *listing, struct assay_slice rows)
 {
-    uint8_t room[ASSAY_MAX_REPLY];
-    struct assay_arena arena;
-    assay_arena_init(&arena, room, sizeof room);
-    struct assay_slice rows;
-    const char *name = listing->tool->args.command->rows;
-    if (!assay_json_get_raw(answer, assay_slice_of_text(name), &arena, &rows) || rows.len <= 2) {
+    if (rows.len <= 2) {
         return;
     }
     if (listing->rows_shown) {
@@ -84,15 +80,28 @@ static void show_json_rows(struct listing *listing, const struct assay_json *ans
     listing->rows_shown = true;
 }
 
+static void show_json_page(struct listing *listing, const struct assay_json *answer)
+{
+    const char *name = listing->tool->args.command->rows;
+    if (listing->pages == 0) {
+        printf("{\"%s\":[", name);
+    }
+    uint8_t room[ASSAY_MAX_REPLY];
+    struct assay_arena arena;
+    struct assay_slice rows;
+    assay_arena_init(&arena, room, sizeof room);
+    if (assay_json_get_raw(answer, assay_slice_of_text(name), &arena, &rows)) {
+        show_json_rows(listing, rows);
+    }
+    assay_arena_release(&arena);
+}
+
 static void show_page(struct listing *listing, const struct assay_json *answer)
 {
     const struct assay_command *command = listing->tool->args.command;
     bool json = assay_args_has(&listing->tool->args, "json");
-    if (json && listing->pages == 0) {
-        printf("{\"%s\":[", command->rows);
-    }
     if (json) {
-        show_json_rows(listing, answer);
+        show_json_page(listing, answer);
     } else {
         assay_render_rows(stdout, answer, command->rows, command->columns);
     }

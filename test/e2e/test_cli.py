@@ -591,3 +591,8 @@ def test_serve_does_not_make_a_store_that_somebody_named(tmp_path):
     done = run("serve", "--store", tmp_path / "typo",
                env={"XDG_RUNTIME_DIR": str(tmp_path / "run")})
     assert done.returncode == 1 and not (tmp_path / "typo").exists()
+
+
+def test_man_page_is_that_of_the_table():
+    page = pathlib.Path(__file__).resolve().parents[2] / "docs" / "man" / "assay.1"
+    assert page.read_text() == run("help", "--man").stdout

@@ -57,6 +57,7 @@ static int tear_down(void **state)
 {
     struct fixture *fx = *state;
     assay_digester_close(fx->server.digester);
+    assay_arena_release(&fx->arena);
     return 0;
 }
 
@@ -507,15 +508,16 @@ static void arena_that_is_spent_is_an_error_not_a_crash(void **state)
     struct fixture *fx = *state;
     for (size_t size = 0; size < 40000; size += 97) {
         start(fx, "/admin/client/show", "{\"client_id\":\"robot\"}");
-        fx->arena.size = size;
+        assay_arena_init(&fx->arena, fx->room, size);
         enum assay_status status = assay_admin_run(&fx->ex, NOW, &fx->step, &fx->error);
         if (status == ASSAY_OK && fx->step == ASSAY_STEP_LOOKUP) {
             fx->ex.lookup.caller = &fx->client;
             status = assay_admin_run(&fx->ex, NOW, &fx->step, &fx->error);
         }
         assert_true(status == ASSAY_OK || status == ASSAY_ERR_LIMIT);
+        assay_arena_release(&fx->arena);
+        assay_arena_init(&fx->arena, fx->room, sizeof fx->room);
     }
-    fx->arena.size = sizeof fx->room;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -25,6 +25,7 @@ static void generated_text_is_letters_and_digits_each_about_as_often(void **stat
         /* 1000 expected, deviation about 31: eight of those either way */
         assert_true(counts[i] == 0 || (counts[i] > 750 && counts[i] < 1250));
     }
+    assay_arena_release(&arena);
 }
 
 static void two_are_never_the_same(void **state)
@@ -39,6 +40,7 @@ static void two_are_never_the_same(void **state)
     assert_ok(assay_admin_generate(&arena, ASSAY_GENERATED_ID_LEN, &a, &error), &error);
     assert_ok(assay_admin_generate(&arena, ASSAY_GENERATED_ID_LEN, &b, &error), &error);
     assert_false(assay_slice_equal(a, b));
+    assay_arena_release(&arena);
 }
 
 static void spent_arena_is_an_error(void **state)
@@ -50,6 +52,7 @@ static void spent_arena_is_an_error(void **state)
     struct assay_error error = {0};
     assay_arena_init(&arena, room, sizeof room);
     assert_int_equal(assay_admin_generate(&arena, 22, &text, &error), ASSAY_ERR_LIMIT);
+    assay_arena_release(&arena);
 }
 
 int main(void)

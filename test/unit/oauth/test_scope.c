@@ -66,6 +66,7 @@ static void intersection_keeps_the_order_of_the_first(void **state)
     assert_slice_equal(both, ASSAY_SLICE("c a"));
     assert_true(assay_scope_intersect(ASSAY_SLICE("a"), ASSAY_SLICE("b"), &arena, &both));
     assert_int_equal(both.len, 0);
+    assay_arena_release(&arena);
 }
 
 /* R8707-2-1: an absolute URI, without a fragment. */
