@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HOUR_S 3600
-#define DAY_S 86400
+#define HOUR_S INT64_C(3600)
+#define DAY_S INT64_C(86400)
 #define SERIAL_BITS 127
 
 static bool set_serial(X509 *cert)

@@ -17,7 +17,7 @@
 
 #define ARENA_SIZE ((size_t)1 << 18)
 #define DEFAULT_ACCESS_LIFETIME_S 3600
-#define DEFAULT_REFRESH_LIFETIME_S (30 * 86400)
+#define DEFAULT_REFRESH_LIFETIME_S INT64_C(2592000) /* 30 days */
 
 struct assay_local {
     struct assay_poll poll;

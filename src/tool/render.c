@@ -257,7 +257,7 @@ static bool print_row(void *context, const struct assay_json *row)
 }
 
 void assay_render_rows(FILE *out, const struct assay_json *answer, const char *rows,
-                       const char *const *columns)
+                       const char *const *columns, bool heading)
 {
     struct table table = {.out = out, .columns = columns};
     for (size_t i = 0; i < column_count(&table); i++) {
@@ -267,7 +267,7 @@ void assay_render_rows(FILE *out, const struct assay_json *answer, const char *r
     if (!assay_json_each_item(answer, name, widen_row, &table)) {
         return;
     }
-    for (size_t i = 0; i < column_count(&table); i++) {
+    for (size_t i = 0; heading && i < column_count(&table); i++) {
         print_cell(&table, i, assay_slice_of_text(columns[i]));
     }
     (void)assay_json_each_item(answer, name, print_row, &table); /* print_row never stops it */

@@ -10,8 +10,9 @@
 /* Each member on a line of its own: name, value. Times are shown as dates, spans with a unit. */
 void assay_render_object(FILE *out, const struct assay_json *object);
 
-/* The objects of the array `rows`, one line each, with `columns` (ends in NULL) above them. */
+/* The objects of the array `rows`, one line each: their members `columns` (ends in NULL), whose
+ * names stand above when `heading`. */
 void assay_render_rows(FILE *out, const struct assay_json *answer, const char *rows,
-                       const char *const *columns);
+                       const char *const *columns, bool heading);
 
 #endif

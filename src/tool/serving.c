@@ -226,6 +226,7 @@ static bool take_run_dir(const struct assay_serving *s)
     if (!join(path, sizeof path, s->run_dir, "/taken")) {
         return false;
     }
+    /* NOLINTNEXTLINE(android-cloexec-open): the lock ends with the descriptor, so nginx keeps it */
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fd < 0 || fcntl(fd, F_SETLK, &whole) != 0) {

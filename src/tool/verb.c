@@ -96,26 +96,39 @@ static void show_json_page(struct listing *listing, const struct assay_json *ans
     assay_arena_release(&arena);
 }
 
-static void show_page(struct listing *listing, const struct assay_json *answer)
+/* Where the next page starts, if there is one. A server that sends us to where we were would send
+ * us there for ever. */
+static int take_next(struct listing *listing, const struct assay_json *answer)
+{
+    struct assay_slice next = {0};
+    if (!assay_json_get_string(answer, ASSAY_SLICE("next"), &next)) {
+        listing->next = (struct assay_slice){0};
+        return ASSAY_EXIT_OK;
+    }
+    if (next.len == 0 || next.len > NEXT_ROOM || assay_slice_equal(next, listing->next)) {
+        fputs("assay: the server's listing does not go on\n", stderr);
+        return ASSAY_EXIT_NO;
+    }
+    memcpy(listing->next_room, next.data, next.len);
+    listing->next = assay_slice_of(listing->next_room, next.len);
+    return ASSAY_EXIT_OK;
+}
+
+static int show_page(struct listing *listing, const struct assay_json *answer)
 {
     const struct assay_command *command = listing->tool->args.command;
     bool json = assay_args_has(&listing->tool->args, "json");
     if (json) {
         show_json_page(listing, answer);
     } else {
-        assay_render_rows(stdout, answer, command->rows, command->columns);
+        assay_render_rows(stdout, answer, command->rows, command->columns, listing->pages == 0);
     }
     listing->pages++;
-
-    struct assay_slice next = {0};
-    listing->next = (struct assay_slice){0};
-    if (assay_json_get_string(answer, ASSAY_SLICE("next"), &next) && next.len <= NEXT_ROOM) {
-        memcpy(listing->next_room, next.data, next.len);
-        listing->next = assay_slice_of(listing->next_room, next.len);
-    }
-    if (json && listing->next.len == 0) {
+    int code = take_next(listing, answer);
+    if (json && code == ASSAY_EXIT_OK && listing->next.len == 0) {
         fputs("]}\n", stdout);
     }
+    return code;
 }
 
 static int show_answer(struct listing *listing, unsigned http_status, struct assay_slice body)
@@ -132,7 +145,7 @@ static int show_answer(struct listing *listing, unsigned http_status, struct ass
     if (http_status != 200) {
         code = show_refusal(http_status, answer);
     } else if (tool->args.command->rows != NULL) {
-        show_page(listing, answer);
+        code = show_page(listing, answer);
     } else {
         code = show_object(tool, body, answer);
     }

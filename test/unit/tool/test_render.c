@@ -30,7 +30,7 @@ static const char *rows(const char *text, const char *const *columns)
     struct assay_json *json = open_json(text);
     memset(shown, 0, sizeof shown);
     FILE *out = fmemopen(shown, sizeof shown - 1, "w");
-    assay_render_rows(out, json, "rows", columns);
+    assay_render_rows(out, json, "rows", columns, true);
     fclose(out);
     assay_json_close(json);
     return shown;
