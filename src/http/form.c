@@ -33,6 +33,11 @@ static bool is_plain(struct assay_slice text)
     return true;
 }
 
+static bool has_nul(struct assay_slice text)
+{
+    return text.len != 0 && memchr(text.data, 0, text.len) != NULL;
+}
+
 /* Decodes into `out`, which has room for text.len bytes; `*ret_len` is what came out. */
 static enum assay_status unescape(struct assay_slice text, uint8_t *out, size_t *ret_len,
                                   struct assay_error *reterr)
@@ -72,8 +77,8 @@ enum assay_status assay_form_decode(struct assay_slice text, struct assay_arena 
         }
         decoded.data = out;
     }
-    if (!assay_utf8_is_text(decoded)) {
-        return refuse("control character or bad UTF-8", 0, reterr);
+    if (!assay_utf8_valid(decoded) || has_nul(decoded)) {
+        return refuse("NUL or bad UTF-8", 0, reterr);
     }
     *ret = decoded;
     return ASSAY_OK;

@@ -1,5 +1,6 @@
-/* application/x-www-form-urlencoded (RFC 6749 appendix B; WHATWG URL), strict: a bad escape, NUL,
- * control byte or bad UTF-8 is an error, a known parameter given twice is seen. */
+/* application/x-www-form-urlencoded (RFC 6749 appendix B; WHATWG URL), strict: a bad escape, NUL or
+ * bad UTF-8 is an error, a parameter given twice is seen. Which other characters a value may have
+ * is for whoever reads it to say. */
 #ifndef ASSAY_HTTP_FORM_H
 #define ASSAY_HTTP_FORM_H
 

@@ -84,6 +84,8 @@ struct assay_exchange {
     /* out */
     struct assay_reply reply;
     enum assay_endpoint endpoint; /* for the host's log and the metrics */
+    unsigned caller_role;         /* enum assay_caller_role (server/metrics.h) */
+    bool inactive;                /* introspection answered {"active":false} */
     struct assay_slice client_id; /* who authenticated; empty: nobody. For the host's log */
 
     /* private to the endpoints */
