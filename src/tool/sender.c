@@ -1,5 +1,6 @@
 #include "tool/sender.h"
 
+#include "record/token_text.h"
 #include "tool/local.h"
 #include "tool/remote.h"
 
@@ -43,6 +44,10 @@ static bool open_local(const struct assay_tool *tool, bool read_only, struct ass
         return refuse(ASSAY_EXIT_USAGE, ret_exit);
     }
     const char *prefix = assay_args_global(&tool->args, "token-prefix");
+    if (prefix != NULL && !assay_token_prefix_valid(assay_slice_of_text(prefix))) {
+        fputs("assay: --token-prefix is 1 to 16 letters a-z and digits, a letter first\n", stderr);
+        return refuse(ASSAY_EXIT_USAGE, ret_exit);
+    }
     struct assay_error error = {0};
     if (assay_local_open(path, prefix != NULL ? prefix : DEFAULT_PREFIX, read_only, &ret->local,
                          &error) != ASSAY_OK) {

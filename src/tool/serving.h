@@ -3,23 +3,22 @@
 #define ASSAY_TOOL_SERVING_H
 
 #include "base/attr.h"
+#include "tool/path.h"
 #include "tool/tool.h"
 
 #include <stdbool.h>
-#include <stddef.h>
-
-#define ASSAY_SERVING_PATH 1024 /* bytes of a path, its NUL included */
+#include <stdio.h>
 
 struct assay_serving {
-    char store[ASSAY_SERVING_PATH]; /* absolute */
-    bool store_chosen;              /* somebody named it; the default one is made when missing */
+    char store[ASSAY_PATH_ROOM]; /* absolute */
+    bool store_chosen;           /* somebody named it; the default one is made when missing */
     bool store_made;
-    char listen[128];                /* "127.0.0.1:8443" */
-    char issuer[ASSAY_SERVING_PATH]; /* without a trailing slash, unless it was given so */
-    char run_dir[ASSAY_SERVING_PATH];
-    char module[ASSAY_SERVING_PATH];
-    char certificate[ASSAY_SERVING_PATH]; /* empty: no TLS */
-    char key[ASSAY_SERVING_PATH];
+    char listen[128];             /* "127.0.0.1:8443" */
+    char issuer[ASSAY_PATH_ROOM]; /* without a trailing slash, unless it was given so */
+    char run_dir[ASSAY_PATH_ROOM];
+    char module[ASSAY_PATH_ROOM];
+    char certificate[ASSAY_PATH_ROOM]; /* empty: no TLS */
+    char key[ASSAY_PATH_ROOM];
     bool development_certificate; /* made by us */
     bool allow_cleartext;
     const char *token_prefix; /* NULL: the default */
