@@ -1,5 +1,6 @@
 #include "admin/admin.h"
 
+#include "admin/auth.h"
 #include "admin/client.h"
 #include "admin/grant.h"
 #include "admin/step.h"
@@ -100,18 +101,6 @@ static enum assay_status run_verb(struct assay_admin *admin, int64_t now_s,
     return admin->verb->run(admin, now_s, ret_step, reterr);
 }
 
-/* Who asks must be known; how is not built yet, so nobody is. */
-static enum assay_status refuse_unknown(struct assay_admin *admin, int64_t now_s,
-                                        enum assay_step *ret_step, struct assay_error *reterr)
-{
-    (void)now_s;
-    enum assay_status status =
-        assay_admin_refuse(admin, 401, "invalid_client", (struct assay_slice){0},
-                           "an administrator's credentials are needed", ret_step, reterr);
-    admin->ex->reply.www_authenticate = ASSAY_SLICE("Basic realm=\"assay\"");
-    return status;
-}
-
 /* NULL when the arena is spent. */
 static struct assay_admin *begin(struct assay_exchange *ex)
 {
@@ -122,7 +111,8 @@ static struct assay_admin *begin(struct assay_exchange *ex)
     }
     memset(admin, 0, sizeof *admin);
     admin->ex = ex;
-    admin->next = ex->trusted ? run_verb : refuse_unknown;
+    admin->authenticated = run_verb;
+    admin->next = ex->trusted ? run_verb : assay_admin_authenticate;
     ex->state = admin;
     ex->endpoint = ASSAY_ENDPOINT_ADMIN;
     return admin;

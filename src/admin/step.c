@@ -1,5 +1,7 @@
 #include "admin/step.h"
 
+#include "oauth/error.h"
+
 #include <string.h>
 
 enum assay_status assay_admin_find_client(struct assay_admin *admin, struct assay_slice client_id,
@@ -69,12 +71,15 @@ static enum assay_status close_object(struct assay_admin *admin, unsigned http_s
     if (admin->out.spent) {
         return assay_fail(ASSAY_ERR_LIMIT, "an administrative reply is too long", reterr);
     }
-    admin->ex->reply = (struct assay_reply){
-        .http_status = http_status,
-        .content_type = ASSAY_SLICE("application/json"),
-        .body = assay_buf_slice(&admin->out),
-        .no_store = true,
-    };
+    assay_json_reply(http_status, assay_buf_slice(&admin->out), &admin->ex->reply);
+    *ret_step = ASSAY_STEP_REPLY;
+    return ASSAY_OK;
+}
+
+enum assay_status assay_admin_reply(struct assay_admin *admin, struct assay_slice body,
+                                    enum assay_step *ret_step)
+{
+    assay_json_reply(200, body, &admin->ex->reply);
     *ret_step = ASSAY_STEP_REPLY;
     return ASSAY_OK;
 }

@@ -22,7 +22,8 @@ typedef enum assay_status assay_admin_piece(struct assay_admin *admin, int64_t n
 /* One request. Lives in the exchange's arena. */
 struct assay_admin {
     struct assay_exchange *ex;
-    assay_admin_piece *next; /* what runs when the host is done */
+    assay_admin_piece *next;          /* what runs when the host is done */
+    assay_admin_piece *authenticated; /* what runs when it is known who asks */
     const struct assay_admin_verb *verb;
     struct assay_admin_input input;
     struct assay_buf out;       /* of the reply */
@@ -60,6 +61,10 @@ ASSAY_MUST_USE enum assay_status assay_admin_open(struct assay_admin *admin,
 /* Closes it and makes it the reply. Fails with ASSAY_ERR_LIMIT when it did not fit. */
 ASSAY_MUST_USE enum assay_status
 assay_admin_close(struct assay_admin *admin, enum assay_step *ret_step, struct assay_error *reterr);
+
+/* `body` (JSON) is the 200 reply. */
+enum assay_status assay_admin_reply(struct assay_admin *admin, struct assay_slice body,
+                                    enum assay_step *ret_step);
 
 /* The reply is a refusal: {"error":…,"error_description":…}. `error` and `what` are constant text;
  * `about` (may be empty) stands before `what`. Fails with ASSAY_ERR_LIMIT. */

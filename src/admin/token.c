@@ -3,7 +3,7 @@
 #include "admin/target.h"
 #include "base/secret.h"
 #include "crypto/random.h"
-#include "oauth/resource.h"
+#include "oauth/introspection.h"
 #include "oauth/scope.h"
 
 #include <string.h>
@@ -287,17 +287,6 @@ static void write_jti(struct assay_json_writer *w, const struct assay_admin_targ
     }
 }
 
-/* Do the two lists have a word in common? */
-static bool overlaps(struct assay_slice a, struct assay_slice b)
-{
-    while (a.len > 0) {
-        if (assay_scope_contains(b, assay_slice_cut(&a, ' '))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Why the resource server that was looked up would not be told of a live token; NULL: it would. */
 static const char *refuse_for(const struct assay_client_record *rs,
                               const struct assay_token_record *token)
@@ -314,7 +303,7 @@ static const char *refuse_for(const struct assay_client_record *rs,
     if (token->kind == ASSAY_TOKEN_REFRESH && !rs->introspects_refresh) {
         return "a refresh token is no business of that resource server";
     }
-    if (!overlaps(rs->audience, token->audience)) {
+    if (!assay_scope_overlaps(token->audience, rs->audience)) {
         return "the token is for another audience than that of the resource server";
     }
     return NULL;
@@ -322,33 +311,65 @@ static const char *refuse_for(const struct assay_client_record *rs,
 
 /* --- introspect --- */
 
+/* What is shown: everything, or what the resource server that was looked up would be. False when
+ * the arena is spent. */
+static bool choose_view(struct assay_admin *admin, struct assay_introspection_view *ret)
+{
+    const struct assay_exchange *ex = admin->ex;
+    const struct assay_token_record *token = ex->lookup.token;
+    const struct assay_client_record *rs = ex->lookup.caller;
+    *ret = (struct assay_introspection_view){
+        .members = ASSAY_MEMBERS_ALL,
+        .scope = token->scope,
+        .audience = token->audience,
+        .issuer = ex->server->issuer,
+    };
+    if ((admin->input.given & ASSAY_IN_FOR) == 0) {
+        return true;
+    }
+    ret->members = rs->members;
+    return assay_scope_intersect(token->audience, rs->audience, ex->arena, &ret->audience) &&
+           (rs->scope.len == 0 ||
+            assay_scope_intersect(token->scope, rs->scope, ex->arena, &ret->scope));
+}
+
+static enum assay_status reply_active(struct assay_admin *admin, enum assay_step *ret_step,
+                                      struct assay_error *reterr)
+{
+    struct assay_exchange *ex = admin->ex;
+    struct assay_introspection_view view;
+    uint8_t jti[ASSAY_JTI_LEN];
+    uint8_t *room = assay_arena_take(ex->arena, ASSAY_MAX_REPLY, 1);
+    if (room == NULL || !choose_view(admin, &view)) {
+        return spent(reterr);
+    }
+    assay_jti_write(&ex->lookup.address, jti);
+    view.jti = assay_slice_of(jti, sizeof jti);
+    assay_buf_init(&admin->out, room, ASSAY_MAX_REPLY);
+    assay_introspection_write(ex->lookup.token, &view, &admin->out);
+    return admin->out.spent ? spent(reterr)
+                            : assay_admin_reply(admin, assay_buf_slice(&admin->out), ret_step);
+}
+
 static enum assay_status introspected(struct assay_admin *admin, int64_t now_s,
                                       enum assay_step *ret_step, struct assay_error *reterr)
 {
-    const struct assay_admin_target *target = admin->state;
     const struct assay_lookup *lookup = &admin->ex->lookup;
     if (admin->ex->store_status != ASSAY_OK) {
         return assay_admin_unable(admin, ret_step, reterr);
     }
     enum assay_liveness liveness = ASSAY_DEAD_UNKNOWN;
-    enum assay_status status = assay_admin_target_judge(admin, target, now_s, &liveness, reterr);
+    enum assay_status status =
+        assay_admin_target_judge(admin, admin->state, now_s, &liveness, reterr);
     if (status != ASSAY_OK) {
         return status;
     }
-    bool active = liveness == ASSAY_LIVE;
-    if (active && (admin->input.given & ASSAY_IN_FOR) != 0) {
-        active = refuse_for(lookup->caller, lookup->token) == NULL;
+    bool asked_for = (admin->input.given & ASSAY_IN_FOR) != 0;
+    if (liveness == ASSAY_LIVE &&
+        (!asked_for || refuse_for(lookup->caller, lookup->token) == NULL)) {
+        return reply_active(admin, ret_step, reterr);
     }
-    status = assay_admin_open(admin, reterr);
-    if (status != ASSAY_OK) {
-        return status;
-    }
-    assay_json_member_bool(&admin->w, ASSAY_SLICE("active"), active);
-    if (active) {
-        write_facts(&admin->w, lookup->token);
-        write_jti(&admin->w, target);
-    }
-    return assay_admin_close(admin, ret_step, reterr);
+    return assay_admin_reply(admin, assay_introspection_inactive, ret_step);
 }
 
 enum assay_status assay_admin_token_introspect(struct assay_admin *admin, int64_t now_s,

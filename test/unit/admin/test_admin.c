@@ -3,6 +3,8 @@
 
 #include "support/check.h"
 
+#include <openssl/evp.h>
+
 #include <stdio.h>
 
 #define NOW 1800000000
@@ -116,6 +118,135 @@ static void stranger_is_told_nothing_but_401(void **state)
         assert_reply(fx, 401, "invalid_client");
         assert_slice_equal(fx->ex.reply.www_authenticate, ASSAY_SLICE("Basic realm=\"assay\""));
     }
+}
+
+/* A request of the client `ops` with `secret`, up to its look-up. */
+static void knock(struct fixture *fx, const char *secret)
+{
+    static char value[256];
+    char pair[128];
+    snprintf(pair, sizeof pair, "ops:%s", secret);
+    memcpy(value, "Basic ", 6);
+    EVP_EncodeBlock((unsigned char *)value + 6, (const unsigned char *)pair, (int)strlen(pair));
+    start(fx, "/admin/client/show", "{\"client_id\":\"robot\"}");
+    fx->ex.trusted = false;
+    fx->ex.request.authorization = assay_slice_of_text(value);
+    fx->ex.request.authorization_count = 1;
+    go_on(fx);
+}
+
+static void register_ops(struct fixture *fx, const char *secret)
+{
+    fx->client.client_id = ASSAY_SLICE("ops");
+    fx->client.admin = true;
+    assert_ok(assay_sha256(fx->server.digester, assay_slice_of_text(secret),
+                           fx->client.secrets[0].hash, &fx->error),
+              &fx->error);
+}
+
+static void administrator_is_let_in_with_the_right_secret_alone(void **state)
+{
+    struct fixture *fx = *state;
+    register_ops(fx, "right-right-right");
+    knock(fx, "right-right-right");
+    assert_int_equal(fx->step, ASSAY_STEP_LOOKUP);
+    assert_slice_equal(fx->ex.lookup.caller_id, ASSAY_SLICE("ops"));
+    fx->ex.lookup.caller = &fx->client;
+    go_on(fx);
+    assert_int_equal(fx->step, ASSAY_STEP_LOOKUP); /* the verb's own */
+    assert_slice_equal(fx->ex.lookup.caller_id, ASSAY_SLICE("robot"));
+    assert_slice_equal(fx->ex.client_id, ASSAY_SLICE("ops"));
+
+    static const char *const wrong[] = {"", "right-right-righ", "right-right-right2", "RIGHT"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        knock(fx, wrong[i]);
+        if (fx->step == ASSAY_STEP_LOOKUP) {
+            fx->ex.lookup.caller = &fx->client;
+            go_on(fx);
+        }
+        assert_reply(fx, 401, "invalid_client");
+    }
+    knock(fx, "right-right-right");
+    fx->ex.lookup.caller = NULL;
+    go_on(fx);
+    assert_reply(fx, 401, "invalid_client");
+}
+
+static void right_secret_of_somebody_else_is_not_enough(void **state)
+{
+    struct fixture *fx = *state;
+    register_ops(fx, "right-right-right");
+    fx->client.admin = false;
+    knock(fx, "right-right-right");
+    fx->ex.lookup.caller = &fx->client;
+    go_on(fx);
+    assert_reply(fx, 403, "unauthorized_client");
+
+    register_ops(fx, "right-right-right");
+    fx->client.disabled = true;
+    knock(fx, "right-right-right");
+    fx->ex.lookup.caller = &fx->client;
+    go_on(fx);
+    assert_reply(fx, 401, "invalid_client");
+
+    register_ops(fx, "right-right-right");
+    fx->client.disabled = false;
+    fx->client.secrets[0].expires_at_s = NOW;
+    knock(fx, "right-right-right");
+    fx->ex.lookup.caller = &fx->client;
+    go_on(fx);
+    assert_reply(fx, 401, "invalid_client");
+}
+
+/* A public client is known by its id alone: that opens no door, should it ever have `admin`. */
+static void public_client_is_no_administrator(void **state)
+{
+    struct fixture *fx = *state;
+    register_ops(fx, "right-right-right");
+    fx->client.auth_method = ASSAY_AUTH_NONE;
+    static const char *const tried[] = {"", "right-right-right"};
+    for (size_t i = 0; i < 2; i++) {
+        knock(fx, tried[i]);
+        if (fx->step == ASSAY_STEP_LOOKUP) {
+            fx->ex.lookup.caller = &fx->client;
+            go_on(fx);
+        }
+        assert_reply(fx, 401, "invalid_client");
+    }
+}
+
+static void scrypt_secret_must_still_be_registered_when_it_is_verified(void **state)
+{
+    struct fixture *fx = *state;
+    register_ops(fx, "unused");
+    fx->client.secrets[0].form = ASSAY_SECRET_SCRYPT;
+    for (int gone = 0; gone < 2; gone++) {
+        knock(fx, "right-right-right");
+        fx->ex.lookup.caller = &fx->client;
+        go_on(fx);
+        assert_int_equal(fx->step, ASSAY_STEP_SCRYPT);
+        memcpy(fx->ex.kdf_out, fx->client.secrets[0].hash, sizeof fx->ex.kdf_out);
+        go_on(fx);
+        assert_int_equal(fx->step, ASSAY_STEP_LOOKUP);
+        fx->client.secret_count = gone ? 0 : 1;
+        fx->ex.lookup.caller = &fx->client;
+        go_on(fx);
+        if (gone) {
+            assert_reply(fx, 401, "invalid_client");
+        } else {
+            assert_slice_equal(fx->ex.lookup.caller_id, ASSAY_SLICE("robot"));
+        }
+    }
+}
+
+static void cleartext_from_elsewhere_is_refused_before_the_store_is_asked(void **state)
+{
+    struct fixture *fx = *state;
+    start(fx, "/admin/client/list", "{}");
+    fx->ex.trusted = false;
+    fx->ex.request.secure = false;
+    go_on(fx);
+    assert_reply(fx, 400, "use https");
 }
 
 static void request_that_is_no_json_post_is_refused(void **state)
@@ -526,6 +657,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(stranger_is_told_nothing_but_401),
+        TEST(administrator_is_let_in_with_the_right_secret_alone),
+        TEST(right_secret_of_somebody_else_is_not_enough),
+        TEST(public_client_is_no_administrator),
+        TEST(scrypt_secret_must_still_be_registered_when_it_is_verified),
+        TEST(cleartext_from_elsewhere_is_refused_before_the_store_is_asked),
         TEST(request_that_is_no_json_post_is_refused),
         TEST(store_that_does_not_answer_is_503),
         TEST(change_that_meets_another_is_tried_anew_and_then_given_up),
