@@ -15,7 +15,6 @@
 #include <string.h>
 #include <time.h>
 
-#define ARENA_SIZE ((size_t)1 << 18)
 #define DEFAULT_ACCESS_LIFETIME_S 3600
 #define DEFAULT_REFRESH_LIFETIME_S INT64_C(2592000) /* 30 days */
 
@@ -66,11 +65,11 @@ static void set_server(struct assay_local *local, const char *token_prefix)
 static enum assay_status open_parts(struct assay_local *local, const char *path, bool read_only,
                                     struct assay_error *reterr)
 {
-    void *block = malloc(ARENA_SIZE);
+    void *block = malloc(ASSAY_ADMIN_ARENA);
     if (block == NULL) {
         return assay_fail(ASSAY_ERR_SYSTEM, "out of memory", reterr);
     }
-    assay_arena_init(&local->arena, block, ARENA_SIZE);
+    assay_arena_init(&local->arena, block, ASSAY_ADMIN_ARENA);
 
     enum assay_status status = assay_digester_open(&local->digester, reterr);
     if (status != ASSAY_OK) {
