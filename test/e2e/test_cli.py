@@ -4,10 +4,13 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import pwd
 import re
+import resource
 import signal
 import stat
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -414,6 +417,65 @@ def test_backup_is_a_store_and_overwrites_nothing(store, tmp_path):
     store.ok("store", "compact", small)
     assert small.stat().st_size <= copy.stat().st_size
     assert store.active(made["jti"])
+
+
+def test_backup_onto_a_full_disk_is_a_clean_error(store, tmp_path):
+    """A-CLI-08: a limit on the size of files stands for the full disk."""
+    copy = tmp_path / "copy"
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+    for verb in ("backup", "compact"):
+        done = store.run("store", verb, copy, preexec_fn=limit)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+        assert not copy.exists()
+    assert store.active(store.issue()["jti"])
+
+
+def test_backup_taken_while_others_write_is_consistent(store, tmp_path):
+    """A-CLI-08: what was acknowledged before the copy began is in it."""
+    before = [store.issue()["jti"] for _ in range(5)]
+    copy = tmp_path / "copy"
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        writing = [pool.submit(store.issue) for _ in range(40)]
+        store.ok("store", "backup", copy)
+        during = [w.result()["jti"] for w in writing]
+    store.ok("store", "restore", copy, "--keep-tokens")
+    assert all(store.active(jti) for jti in before)
+    known = [store.why(jti)["reason"] for jti in during]
+    assert set(known) <= {"live", "unknown"}
+    assert store.active(store.issue()["jti"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as others")
+def test_store_of_a_service_user_stays_that_users():
+    """A-CLI-10"""
+    with tempfile.TemporaryDirectory(prefix="assay-") as place:
+        os.chmod(place, 0o711)
+        check_store_of_a_service_user(Store(pathlib.Path(place) / "store"))
+
+
+def check_store_of_a_service_user(store):
+    user = pwd.getpwnam("www-data")
+    other = pwd.getpwnam("nobody")
+    for path in [store.path, *store.path.iterdir()]:
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+    def become(who):
+        def change():
+            os.setgroups([])
+            os.setgid(who.pw_gid)
+            os.setuid(who.pw_uid)
+        return change
+
+    made = [store.issue()["jti"] for _ in range(3)]
+    store.ok("client", "list")
+    for path in store.path.iterdir():
+        assert path.stat().st_uid == user.pw_uid, path
+    done = store.run("token", "issue", "--client", "robot", "--subject", "a",
+                     preexec_fn=become(user))
+    assert done.returncode == 0, done.stderr
+    done = store.run("client", "list", preexec_fn=become(other))
+    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert all(store.active(jti) for jti in made)
 
 
 def test_restore_ends_every_token_unless_told_otherwise(store, tmp_path):
