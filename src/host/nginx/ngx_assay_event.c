@@ -1,0 +1,85 @@
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "host/nginx/ngx_assay_event.h"
+
+static void on_readable(ngx_event_t *event)
+{
+    ngx_connection_t *connection = event->data;
+    struct assay_watch *watch = connection->data;
+    watch->ready(watch);
+}
+
+static enum assay_status watch_fd(struct assay_loop *loop, struct assay_watch *watch,
+                                  struct assay_error *reterr)
+{
+    (void)loop;
+    ngx_connection_t *connection = ngx_get_connection(watch->fd, ngx_cycle->log);
+    if (connection == NULL) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "no nginx connection is free for the store", reterr);
+    }
+    connection->data = watch;
+    connection->read->handler = on_readable;
+    connection->read->log = ngx_cycle->log;
+    connection->write->log = ngx_cycle->log;
+    ngx_uint_t flags = (ngx_event_flags & NGX_USE_CLEAR_EVENT) ? NGX_CLEAR_EVENT : NGX_LEVEL_EVENT;
+    if (ngx_add_event(connection->read, NGX_READ_EVENT, flags) != NGX_OK) {
+        ngx_free_connection(connection);
+        return assay_fail(ASSAY_ERR_SYSTEM, "nginx cannot watch the store's descriptor", reterr);
+    }
+    watch->host = connection;
+    return ASSAY_OK;
+}
+
+static void unwatch_fd(struct assay_loop *loop, struct assay_watch *watch)
+{
+    (void)loop;
+    ngx_connection_t *connection = watch->host;
+    if (connection == NULL) {
+        return;
+    }
+    (void)ngx_del_event(connection->read, NGX_READ_EVENT, 0);
+    ngx_free_connection(connection);
+    connection->fd = (ngx_socket_t)-1; /* the descriptor is its owner's to close */
+    watch->host = NULL;
+}
+
+static void on_timer(ngx_event_t *event)
+{
+    struct assay_timer *timer = event->data;
+    timer->fired(timer);
+}
+
+/* A timer's event is made when it is first set, and kept: there is one for each store. */
+static void set_timer(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms)
+{
+    (void)loop;
+    ngx_event_t *event = timer->host;
+    if (event == NULL) {
+        event = ngx_pcalloc(ngx_cycle->pool, sizeof(*event));
+        if (event == NULL) {
+            return; /* late changes are then answered late, by the writer */
+        }
+        event->handler = on_timer;
+        event->data = timer;
+        event->log = ngx_cycle->log;
+        timer->host = event;
+    }
+    ngx_add_timer(event, (ngx_msec_t)delay_ms);
+}
+
+static void clear_timer(struct assay_loop *loop, struct assay_timer *timer)
+{
+    (void)loop;
+    ngx_event_t *event = timer->host;
+    if (event != NULL && event->timer_set) {
+        ngx_del_timer(event);
+    }
+}
+
+struct assay_loop *ngx_assay_loop(void)
+{
+    static struct assay_loop loop = {watch_fd, unwatch_fd, set_timer, clear_timer};
+    return &loop;
+}

@@ -1,0 +1,310 @@
+#include "host/nginx/ngx_assay_exchange.h"
+
+#include "admin/admin.h"
+#include "base/secret.h"
+#include "host/nginx/ngx_assay_request.h"
+
+#include <ngx_thread_pool.h>
+
+#define ARENA_SIZE                                                                                 \
+    98304 /* the largest answer, escaped at its worst, and what is needed to make it */
+#define MAX_FREE_BLOCKS 64
+#define MAX_SCRYPTS 4 /* under way in a worker: each takes a core and 32 MiB */
+
+/* All that an exchange needs, in one allocation of the worker's: a change may outlive its request.
+ */
+struct block {
+    struct assay_exchange exchange;
+    struct assay_arena arena;
+    ngx_http_request_t *request; /* NULL: the client has left */
+    ngx_pool_cleanup_t *cleanup;
+    struct assay_store_find find;
+    struct assay_store_change change;
+    struct assay_store_list list;
+    ngx_thread_task_t task;
+    bool change_pending;
+    bool scrypt_pending;
+    int64_t start_us;
+    struct block *next_free;
+    uint8_t memory[ARENA_SIZE];
+};
+
+static void run(struct block *block);
+
+/* --- blocks
+ * --------------------------------------------------------------------------------------------- */
+
+static struct block *take_block(void)
+{
+    struct ngx_assay_worker *worker = ngx_assay_worker();
+    struct block *block = worker->free_blocks;
+    if (block != NULL) {
+        worker->free_blocks = block->next_free;
+        worker->free_count--;
+    } else {
+        block = ngx_alloc(sizeof(*block), ngx_cycle->log);
+        if (block == NULL) {
+            return NULL;
+        }
+    }
+    ngx_memzero(block, offsetof(struct block, memory));
+    assay_arena_init(&block->arena, block->memory, sizeof(block->memory));
+    return block;
+}
+
+static void release(struct block *block)
+{
+    struct ngx_assay_worker *worker = ngx_assay_worker();
+    assay_arena_clear(&block->arena);
+    assay_secret_wipe(block->exchange.kdf_out, sizeof(block->exchange.kdf_out));
+    if (worker == NULL || worker->free_count >= MAX_FREE_BLOCKS) {
+        ngx_free(block);
+        return;
+    }
+    block->next_free = worker->free_blocks;
+    worker->free_blocks = block;
+    worker->free_count++;
+}
+
+void ngx_assay_blocks_free(struct ngx_assay_worker *worker)
+{
+    struct block *block = worker->free_blocks;
+    worker->free_blocks = NULL;
+    worker->free_count = 0;
+    while (block != NULL) {
+        struct block *next = block->next_free;
+        ngx_free(block);
+        block = next;
+    }
+}
+
+/* --- clocks
+ * --------------------------------------------------------------------------------------------- */
+
+static int64_t now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now); /* nginx's own clock stands still while it works */
+    return now.tv_sec;
+}
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* --- the end of a request
+ * -------------------------------------------------------------------------------- */
+
+/* The client has left, or the request is over. A change that is still queued is abandoned; one that
+ * the writer has taken is answered to nobody. */
+static void on_request_end(void *data)
+{
+    struct block *block = data;
+    struct ngx_assay_worker *worker = ngx_assay_worker();
+    block->request = NULL;
+    if (block->scrypt_pending) {
+        return;
+    }
+    if (block->change_pending) {
+        if (worker == NULL || !worker->store->ops->change_cancel(worker->store, &block->change)) {
+            return;
+        }
+    }
+    release(block);
+}
+
+static void reply(struct block *block)
+{
+    ngx_http_request_t *r = block->request;
+    uint64_t took_us = (uint64_t)(now_us() - block->start_us);
+    assay_exchange_count(&block->exchange, took_us);
+    ngx_int_t rc = ngx_assay_reply_send(r, &block->exchange.reply);
+    block->cleanup->handler = NULL;
+    release(block);
+    ngx_http_finalize_request(r, rc);
+}
+
+static void fail(struct block *block, enum assay_status status, const struct assay_error *error)
+{
+    ngx_log_error(NGX_LOG_ERR, block->request->connection->log, 0, "assay: %s: %s",
+                  assay_status_name(status), error->what == NULL ? "failed" : error->what);
+    assay_exchange_fail(&block->exchange, status == ASSAY_ERR_CRYPTO ? 503 : 500);
+    reply(block);
+}
+
+/* --- steps
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void note_trouble(struct block *block, enum assay_status status,
+                         const struct assay_error *error)
+{
+    block->exchange.store_status = status;
+    if (status != ASSAY_OK && block->request != NULL) {
+        ngx_log_error(NGX_LOG_ERR, block->request->connection->log, 0, "assay: store: %s: %s",
+                      assay_status_name(status), error->what == NULL ? "failed" : error->what);
+    }
+}
+
+static void found(struct assay_store_find *find)
+{
+    struct block *block = find->context;
+    note_trouble(block, find->status, &find->error);
+    run(block); /* inside done(): the records are gone afterwards */
+}
+
+static void listed(struct assay_store_list *list)
+{
+    struct block *block = list->context;
+    note_trouble(block, list->status, &list->error);
+    run(block);
+}
+
+/* Goes on from the loop, where nginx runs no posted requests for us. */
+static void go_on(struct block *block)
+{
+    if (block->request == NULL) {
+        if (block->exchange.change != NULL) {
+            assay_change_wipe(block->exchange.change);
+        }
+        release(block);
+        return;
+    }
+    ngx_connection_t *c = block->request->connection;
+    run(block);
+    ngx_http_run_posted_requests(c);
+}
+
+static void changed(struct assay_store_change *op)
+{
+    struct block *block = op->context;
+    block->change_pending = false;
+    note_trouble(block, op->status, &op->error);
+    go_on(block);
+}
+
+static void compute_scrypt(void *data, ngx_log_t *log)
+{
+    struct assay_exchange *ex = &(*(struct block **)data)->exchange;
+    (void)log;
+    ex->kdf_failed = assay_scrypt(ex->kdf_secret, ex->kdf_salt, ex->kdf_out, NULL) != ASSAY_OK;
+}
+
+static void scrypt_done(ngx_event_t *event)
+{
+    struct block *block = event->data;
+    block->scrypt_pending = false;
+    ngx_assay_worker()->scrypts--;
+    go_on(block);
+}
+
+static bool start_scrypt(struct block *block)
+{
+    struct ngx_assay_worker *worker = ngx_assay_worker();
+    ngx_str_t name = ngx_string("default");
+    ngx_thread_pool_t *pool = ngx_thread_pool_get((ngx_cycle_t *)(uintptr_t)ngx_cycle, &name);
+    if (pool == NULL || worker->scrypts >= MAX_SCRYPTS) {
+        return false;
+    }
+    ngx_memzero(&block->task, sizeof(block->task));
+    /* The task's context: nginx keeps what it points to; it holds the block's own address. */
+    struct block **context =
+        assay_arena_take(&block->arena, sizeof(*context), _Alignof(struct block *));
+    if (context == NULL) {
+        return false;
+    }
+    *context = block;
+    block->task.ctx = context;
+    block->task.handler = compute_scrypt;
+    block->task.event.handler = scrypt_done;
+    block->task.event.data = block;
+    if (ngx_thread_task_post(pool, &block->task) != NGX_OK) {
+        return false;
+    }
+    worker->scrypts++;
+    block->scrypt_pending = true;
+    return true;
+}
+
+/* Carries one step out. False: the exchange waits, or is over; true: run again. */
+static bool carry_out(struct block *block, enum assay_step step)
+{
+    struct assay_exchange *ex = &block->exchange;
+    struct assay_store *store = ngx_assay_worker()->store;
+    switch (step) {
+    case ASSAY_STEP_LOOKUP:
+        block->find =
+            (struct assay_store_find){.lookup = &ex->lookup, .done = found, .context = block};
+        store->ops->find(store, &block->find);
+        return false;
+    case ASSAY_STEP_QUERY:
+        block->list =
+            (struct assay_store_list){.query = &ex->query, .done = listed, .context = block};
+        store->ops->list(store, &block->list);
+        return false;
+    case ASSAY_STEP_CHANGE:
+        block->change =
+            (struct assay_store_change){.change = ex->change, .done = changed, .context = block};
+        block->change_pending = true;
+        store->ops->change(store, &block->change);
+        return false;
+    case ASSAY_STEP_SCRYPT:
+        if (!start_scrypt(block)) {
+            assay_exchange_fail(ex, 503);
+            reply(block);
+        }
+        return false;
+    case ASSAY_STEP_REPLY:
+        reply(block);
+        return false;
+    }
+    return false;
+}
+
+static void run(struct block *block)
+{
+    struct assay_exchange *ex = &block->exchange;
+    struct assay_error error = {0};
+    enum assay_step step;
+    enum assay_status status = ex->endpoint == ASSAY_ENDPOINT_ADMIN
+                                   ? assay_admin_run(ex, now_s(), &step, &error)
+                                   : assay_exchange_run(ex, now_s(), &step, &error);
+    if (status != ASSAY_OK) {
+        fail(block, status, &error);
+        return;
+    }
+    (void)carry_out(block, step);
+}
+
+void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server,
+                              bool body_too_large)
+{
+    struct block *block = ngx_assay_worker() == NULL ? NULL : take_block();
+    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->pool, 0);
+    if (block == NULL || cleanup == NULL) {
+        if (block != NULL) {
+            release(block);
+        }
+        ngx_http_finalize_request(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+        return;
+    }
+    block->start_us = now_us();
+    block->request = r;
+    block->cleanup = cleanup;
+    cleanup->handler = on_request_end;
+    cleanup->data = block;
+    struct assay_exchange *ex = &block->exchange;
+    ex->server = server;
+    ex->arena = &block->arena;
+    if (!ngx_assay_request_read(r, body_too_large, &block->arena, &ex->request)) {
+        struct assay_error error = {.what = "no room for a request's body"};
+        fail(block, ASSAY_ERR_LIMIT, &error);
+        return;
+    }
+    ex->endpoint = assay_endpoint_of(server, ex->request.path);
+    r->read_event_handler = ngx_http_test_reading; /* notices a client that leaves */
+    run(block);
+}

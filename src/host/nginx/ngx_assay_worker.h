@@ -1,0 +1,39 @@
+/* What one worker has: its open store, its digest, its blocks for exchanges. Nothing of it exists
+ * in the master. */
+#ifndef ASSAY_HOST_NGX_ASSAY_WORKER_H
+#define ASSAY_HOST_NGX_ASSAY_WORKER_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "base/log.h"
+#include "crypto/digest.h"
+#include "store/store.h"
+
+/* The store as configured. */
+struct ngx_assay_store_conf {
+    ngx_str_t path; /* ends in a NUL */
+    uint64_t max_size;
+    uint64_t map_size;
+    bool sweep;
+};
+
+struct ngx_assay_worker {
+    struct assay_store *store;
+    struct assay_digester *digester;
+    struct assay_log log;
+    void *free_blocks; /* ngx_assay_exchange.c */
+    size_t free_count;
+    size_t scrypts; /* under way in the thread pool */
+};
+
+/* This worker, NULL before it is opened. */
+struct ngx_assay_worker *ngx_assay_worker(void);
+
+/* Opens the store for this worker. NGX_ERROR, logged, when it cannot. */
+ngx_int_t ngx_assay_worker_open(ngx_cycle_t *cycle, const struct ngx_assay_store_conf *conf);
+
+/* Answers what is queued, stops the writer, closes. */
+void ngx_assay_worker_close(void);
+
+#endif

@@ -1,0 +1,23 @@
+/* Shared memory of all workers: counters, failed authentications, verified scrypt secrets. It
+ * survives a reload. */
+#ifndef ASSAY_HOST_NGX_ASSAY_ZONE_H
+#define ASSAY_HOST_NGX_ASSAY_ZONE_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "server/attempts.h"
+#include "server/metrics.h"
+#include "server/remembered.h"
+
+struct ngx_assay_zone {
+    struct assay_metrics *metrics;
+    struct assay_attempts *attempts;
+    struct assay_remembered *remembered;
+};
+
+/* Adds the zone to the configuration; its data, once nginx has made it, is a struct ngx_assay_zone.
+ * NULL when it cannot. */
+ngx_shm_zone_t *ngx_assay_zone_add(ngx_conf_t *cf, void *tag);
+
+#endif
