@@ -6,8 +6,7 @@
 
 #include <ngx_thread_pool.h>
 
-#define ARENA_SIZE                                                                                 \
-    98304 /* the largest answer, escaped at its worst, and what is needed to make it */
+#define ARENA_SIZE ASSAY_ADMIN_ARENA /* the other endpoints need less */
 #define MAX_FREE_BLOCKS 64
 #define MAX_SCRYPTS 4 /* under way in a worker: each takes a core and 32 MiB */
 
@@ -22,6 +21,11 @@ struct block {
     struct assay_store_change change;
     struct assay_store_list list;
     ngx_thread_task_t task;
+    enum assay_step step;     /* what the exchange is owed next */
+    enum assay_status status; /* of its last run */
+    struct assay_error error;
+    bool calling;  /* the store has been called and has not returned: it may answer meanwhile */
+    bool answered; /* it has */
     bool change_pending;
     bool scrypt_pending;
     int64_t start_us;
@@ -29,7 +33,7 @@ struct block {
     uint8_t memory[ARENA_SIZE];
 };
 
-static void run(struct block *block);
+static void drive(struct block *block);
 
 /* --- blocks
  * --------------------------------------------------------------------------------------------- */
@@ -149,18 +153,36 @@ static void note_trouble(struct block *block, enum assay_status status,
     }
 }
 
+static void run(struct block *block)
+{
+    struct assay_exchange *ex = &block->exchange;
+    block->status = ex->endpoint == ASSAY_ENDPOINT_ADMIN
+                        ? assay_admin_run(ex, now_s(), &block->step, &block->error)
+                        : assay_exchange_run(ex, now_s(), &block->step, &block->error);
+}
+
+/* The store has answered: the exchange runs now, inside done(), since the records are gone
+ * afterwards; but what it is owed next is begun only once the store's call has returned, since a
+ * call inside another would want the same snapshot. */
+static void take_answer(struct block *block, enum assay_status status,
+                        const struct assay_error *error)
+{
+    note_trouble(block, status, error);
+    run(block);
+    block->answered = true;
+    if (!block->calling) {
+        drive(block);
+    }
+}
+
 static void found(struct assay_store_find *find)
 {
-    struct block *block = find->context;
-    note_trouble(block, find->status, &find->error);
-    run(block); /* inside done(): the records are gone afterwards */
+    take_answer(find->context, find->status, &find->error);
 }
 
 static void listed(struct assay_store_list *list)
 {
-    struct block *block = list->context;
-    note_trouble(block, list->status, &list->error);
-    run(block);
+    take_answer(list->context, list->status, &list->error);
 }
 
 /* Goes on from the loop, where nginx runs no posted requests for us. */
@@ -175,6 +197,7 @@ static void go_on(struct block *block)
     }
     ngx_connection_t *c = block->request->connection;
     run(block);
+    drive(block);
     ngx_http_run_posted_requests(c);
 }
 
@@ -229,31 +252,54 @@ static bool start_scrypt(struct block *block)
     return true;
 }
 
-/* Carries one step out. False: the exchange waits, or is over; true: run again. */
-static bool carry_out(struct block *block, enum assay_step step)
+static void call_find(struct block *block)
 {
-    struct assay_exchange *ex = &block->exchange;
     struct assay_store *store = ngx_assay_worker()->store;
-    switch (step) {
+    block->find = (struct assay_store_find){
+        .lookup = &block->exchange.lookup, .done = found, .context = block};
+    block->calling = true;
+    block->answered = false;
+    store->ops->find(store, &block->find);
+    block->calling = false;
+}
+
+static void call_list(struct block *block)
+{
+    struct assay_store *store = ngx_assay_worker()->store;
+    block->list = (struct assay_store_list){
+        .query = &block->exchange.query, .done = listed, .context = block};
+    block->calling = true;
+    block->answered = false;
+    store->ops->list(store, &block->list);
+    block->calling = false;
+}
+
+static void call_change(struct block *block)
+{
+    struct assay_store *store = ngx_assay_worker()->store;
+    block->change = (struct assay_store_change){
+        .change = block->exchange.change, .done = changed, .context = block};
+    block->change_pending = true;
+    store->ops->change(store, &block->change);
+}
+
+/* Carries one step out. True: it has been answered, and the exchange has run again. False: the
+ * exchange waits, or is over and `block` gone. */
+static bool carry_out(struct block *block)
+{
+    switch (block->step) {
     case ASSAY_STEP_LOOKUP:
-        block->find =
-            (struct assay_store_find){.lookup = &ex->lookup, .done = found, .context = block};
-        store->ops->find(store, &block->find);
-        return false;
+        call_find(block);
+        return block->answered;
     case ASSAY_STEP_QUERY:
-        block->list =
-            (struct assay_store_list){.query = &ex->query, .done = listed, .context = block};
-        store->ops->list(store, &block->list);
-        return false;
+        call_list(block);
+        return block->answered;
     case ASSAY_STEP_CHANGE:
-        block->change =
-            (struct assay_store_change){.change = ex->change, .done = changed, .context = block};
-        block->change_pending = true;
-        store->ops->change(store, &block->change);
+        call_change(block);
         return false;
     case ASSAY_STEP_SCRYPT:
         if (!start_scrypt(block)) {
-            assay_exchange_fail(ex, 503);
+            assay_exchange_fail(&block->exchange, 503);
             reply(block);
         }
         return false;
@@ -264,19 +310,16 @@ static bool carry_out(struct block *block, enum assay_step step)
     return false;
 }
 
-static void run(struct block *block)
+/* Carries out what the exchange is owed, as far as that goes without waiting. */
+static void drive(struct block *block)
 {
-    struct assay_exchange *ex = &block->exchange;
-    struct assay_error error = {0};
-    enum assay_step step;
-    enum assay_status status = ex->endpoint == ASSAY_ENDPOINT_ADMIN
-                                   ? assay_admin_run(ex, now_s(), &step, &error)
-                                   : assay_exchange_run(ex, now_s(), &step, &error);
-    if (status != ASSAY_OK) {
-        fail(block, status, &error);
-        return;
-    }
-    (void)carry_out(block, step);
+    do {
+        if (block->status != ASSAY_OK) {
+            struct assay_error error = block->error;
+            fail(block, block->status, &error);
+            return;
+        }
+    } while (carry_out(block));
 }
 
 void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server,
@@ -307,4 +350,5 @@ void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server
     ex->endpoint = assay_endpoint_of(server, ex->request.path);
     r->read_event_handler = ngx_http_test_reading; /* notices a client that leaves */
     run(block);
+    drive(block);
 }
