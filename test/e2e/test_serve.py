@@ -191,8 +191,9 @@ def test_administrator_does_the_same_over_the_network(serving):
     def remote(*args, **kwargs):
         return demo.assay(*server, *args, **kwargs)
 
-    made = json.loads(remote("token", "issue", "--client", "robot", "--subject", "bob", "--refresh",
-                             "--json").stdout)
+    done = remote("token", "issue", "--client", "robot", "--subject", "bob", "--refresh", "--json")
+    assert done.returncode == 0, (done.stderr, demo.complained()[-3000:])
+    made = json.loads(done.stdout)
     assert remote("token", "introspect", made["jti"]).returncode == 0
     assert remote("token", "introspect", "-", input=made["access_token"]).returncode == 0
     for listing in (("client", "list"), ("grant", "list", "--subject", "bob")):
