@@ -40,6 +40,7 @@ const struct assay_command assay_cmd_client_add = {
     .operand_member = "client_id",
     .path = "/admin/client/add",
     .note = SECRET_NOTE,
+    .note_member = "client_secret",
     .summary = "Register a client or resource server; prints its id and secret",
     .details =
         "NAME becomes the client id (letters, digits, '-', '.', '_'); without it one is made.\n"
@@ -156,6 +157,7 @@ const struct assay_command assay_cmd_client_rotate_secret = {
     .operand_member = "client_id",
     .path = "/admin/client/rotate-secret",
     .note = SECRET_NOTE,
+    .note_member = "client_secret",
     .summary = "Give a client a new secret; the old one works for a while",
     .options = rotate_options,
     .run = assay_verb_run,

@@ -51,9 +51,10 @@ struct assay_command {
     const char *rows;           /* member of the answer that holds rows; NULL: one object */
     const char *const *columns; /* members of a row shown to people; ends in NULL */
     const char *yes;            /* boolean member that must be true for exit code 0; NULL: none */
-    const char *note;           /* a line for people behind the answer; NULL: none */
-    const char *summary;        /* one line, no full stop */
-    const char *details;        /* paragraphs; NULL: none */
+    const char *note; /* a line for people behind an answer that has `note_member`; NULL: none */
+    const char *note_member;
+    const char *summary;                 /* one line, no full stop */
+    const char *details;                 /* paragraphs; NULL: none */
     const struct assay_option *options;  /* ends with an option without a name */
     int (*run)(struct assay_tool *tool); /* exit code */
 };

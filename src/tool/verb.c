@@ -47,7 +47,9 @@ static int show_object(const struct assay_tool *tool, struct assay_slice body,
         fputc('\n', stdout);
     } else {
         assay_render_object(stdout, answer);
-        if (command->note != NULL) {
+        if (command->note != NULL &&
+            assay_json_type(answer, assay_slice_of_text(command->note_member)) !=
+                ASSAY_JSON_ABSENT) {
             fprintf(stderr, "%s\n", command->note);
         }
     }

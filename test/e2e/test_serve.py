@@ -209,6 +209,28 @@ def test_administrator_does_the_same_over_the_network(serving):
     assert wrong.returncode == 1 and wrong.stdout == "" and len(wrong.stderr.splitlines()) == 1
 
 
+def test_commands_at_once_beside_the_server_lose_nothing(serving):
+    """A-CLI-07: each token that a command printed exists, though one command was killed."""
+    demo = serving("--demo").start()
+    store = demo.run_dir / "demo-store"
+    issue = [ASSAY, "--store", str(store), "token", "issue", "--client", "robot", "--subject", "a",
+             "--json"]
+    running = [subprocess.Popen(issue, stdout=subprocess.PIPE, text=True, env=demo.env)
+               for _ in range(50)]
+    running[25].kill()
+    texts = []
+    for i, process in enumerate(running):
+        said = process.communicate(timeout=60)[0]
+        if process.returncode == 0:
+            texts.append(json.loads(said)["access_token"])
+        else:
+            assert i == 25
+    introspect = demo.commands()[0]
+    own = re.search(r"token=(\S+)\"", introspect).group(1)
+    for text in texts:
+        assert json.loads(shell(introspect.replace(own, text)))["active"]
+
+
 def test_resource_server_is_no_administrator(serving):
     demo = serving("--demo").start()
     password = re.search(r'-u "gateway:([^"]+)"', demo.said()).group(1)
