@@ -326,6 +326,7 @@ def test_grant_and_subject_end(store):
     store.ok("subject", "end", "alice")
     assert not store.active(b["jti"])
     assert all(g["ended"] for g in store.json("grant", "list", "--subject", "alice")["grants"])
+    assert int(a["grant"]) > (time.time() - 3600) * 2**24  # numbers never go back
     assert store.active(store.issue()["jti"])
 
 
@@ -383,6 +384,21 @@ def test_store_is_private_whatever_the_umask(tmp_path):
     assert files
     for file in files:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_store_is_not_made_among_the_files_of_others(tmp_path):
+    """A-CLI-03: a mistyped path must not shut, say, a home directory."""
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o755)
+    (home / "letter").write_text("dear")
+    done = run("store", "create", home)
+    assert done.returncode == 1 and "not empty" in done.stderr
+    assert stat.S_IMODE(home.stat().st_mode) == 0o755 and len(list(home.iterdir())) == 1
+    (home / "letter").unlink()
+    (home / "data.new").write_text("left by a creation that did not end")
+    assert run("store", "create", home).returncode == 0
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
 def test_store_path_that_is_no_directory_of_a_store_is_refused(tmp_path, store):

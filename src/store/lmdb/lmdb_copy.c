@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEQ_PER_SECOND_SHIFT 24 /* numbers jump to Unix seconds × 2^24 (DESIGN section 4) */
-
 /* --- backup and compact
  * ------------------------------------------------------------------------------ */
 
@@ -145,7 +143,7 @@ static enum assay_status start_anew(struct lmdb_store *store, bool keep_tokens, 
     if (status == ASSAY_OK) {
         status = assay_random(w.header.log, sizeof(w.header.log), reterr);
     }
-    uint64_t floor = (uint64_t)now_s << SEQ_PER_SECOND_SHIFT;
+    uint64_t floor = lmdb_seq_floor(now_s);
     w.header.seq = (w.header.seq > floor ? w.header.seq : floor) + 1;
     if (status == ASSAY_OK && !keep_tokens) {
         struct assay_change change = {.now_s = now_s, .origin = ASSAY_BY_RESTORE};

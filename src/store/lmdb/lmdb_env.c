@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const db_names[LMDB_DBS] = {"cutoff",        "client", "key",  "grant",
@@ -209,7 +210,9 @@ enum assay_status lmdb_ring_refresh(struct lmdb_store *store, MDB_txn *txn, uint
 static enum assay_status fill_new(MDB_txn *txn, struct assay_error *reterr)
 {
     struct lmdb_dbis dbis;
-    struct assay_header_record header = {.seq = 1, .keys_seq = 1, .newest_generation = 1};
+    /* No store that was here before can have given a number as high (DESIGN section 4). */
+    uint64_t seq = lmdb_seq_floor((int64_t)time(NULL)) + 1;
+    struct assay_header_record header = {.seq = seq, .keys_seq = seq, .newest_generation = 1};
     struct assay_key_record key = {.generation = 1};
     uint8_t key_bytes[ASSAY_KEY_RECORD_LEN];
     uint8_t header_bytes[ASSAY_HEADER_LEN];
@@ -283,10 +286,26 @@ static enum assay_status create_data(const char *path, int dir_fd, struct assay_
     return ASSAY_OK;
 }
 
+/* Whose directory is it? One with a store in it, or with files of somebody else, is left as it is:
+ * a mistyped path must not shut a home directory. */
+static enum assay_status take_dir(int dir_fd, struct assay_error *reterr)
+{
+    struct stat st;
+    if (fstatat(dir_fd, "data", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size != 0) {
+        return assay_fail(ASSAY_ERR_EXISTS, "there is a store here already", reterr);
+    }
+    if (!lmdb_dir_is_ours(dir_fd)) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the directory is not empty", reterr);
+    }
+    if (fchmod(dir_fd, 0700) != 0) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be made private", reterr);
+    }
+    return ASSAY_OK;
+}
+
 enum assay_status assay_lmdb_create(const char *path, struct assay_error *reterr)
 {
     int dir_fd;
-    struct stat st;
     if (mkdir(path, 0700) != 0 && errno != EEXIST) {
         return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be made", reterr);
     }
@@ -294,12 +313,8 @@ enum assay_status assay_lmdb_create(const char *path, struct assay_error *reterr
     if (status != ASSAY_OK) {
         return status;
     }
-    if (fchmod(dir_fd, 0700) != 0) {
-        status =
-            assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be made private", reterr);
-    } else if (fstatat(dir_fd, "data", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size != 0) {
-        status = assay_fail(ASSAY_ERR_EXISTS, "there is a store here already", reterr);
-    } else {
+    status = take_dir(dir_fd, reterr);
+    if (status == ASSAY_OK) {
         status = create_data(path, dir_fd, reterr);
     }
     close(dir_fd);

@@ -1,5 +1,6 @@
 #include "store/lmdb/lmdb_priv.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,6 +34,44 @@ enum assay_status lmdb_dir_open(const char *path, int *ret_fd, struct assay_erro
     }
     *ret_fd = fd;
     return ASSAY_OK;
+}
+
+static bool is_own_name(const char *name)
+{
+    static const char *const names[] = {
+        ".",    "..",      "data",        "data-lock", "data.new",  "data.new-lock",
+        "wake", "witness", "witness.new", "ballast",   "lost+found"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool lmdb_dir_is_ours(int dir_fd)
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return false;
+    }
+    bool ours = true;
+    const struct dirent *entry;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this stream */
+    while (ours && (entry = readdir(dir)) != NULL) {
+        ours = is_own_name(entry->d_name);
+    }
+    closedir(dir);
+    return ours;
+}
+
+uint64_t lmdb_seq_floor(int64_t now_s)
+{
+    return (uint64_t)now_s << 24;
 }
 
 void lmdb_own_file(int dir_fd, const char *name)

@@ -131,6 +131,11 @@ ASSAY_MUST_USE enum assay_status lmdb_dir_open(const char *path, int *ret_fd,
                                                struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status lmdb_data_check(int dir_fd, const char *name,
                                                  struct assay_error *reterr);
+/* Is there nothing in the directory but files of ours, left by a creation that did not end? (And
+ * lost+found: a store may have a file system of its own.) */
+bool lmdb_dir_is_ours(int dir_fd);
+/* The number below all that a store begun or restored at `now_s` gives: seconds × 2^24. */
+uint64_t lmdb_seq_floor(int64_t now_s);
 /* Bytes that the data file `fd` must have, as its newest first page says; false when that is none.
  */
 bool lmdb_data_size(int fd, off_t *ret_size);
