@@ -141,7 +141,8 @@ static void take_scrypt(struct assay_exchange *ex, struct assay_caller *caller, 
     const struct assay_client_secret *secret = candidate_of(record, caller, now_s);
     struct assay_slice computed = assay_slice_of(ex->kdf_out, ASSAY_SCRYPT_LEN);
     if (secret != NULL && !ex->kdf_failed &&
-        memcmp(secret->salt, ex->kdf_salt, ASSAY_SCRYPT_SALT_LEN) == 0 &&
+        assay_slice_equal(assay_slice_of(secret->salt, ASSAY_SCRYPT_SALT_LEN),
+                          assay_slice_of(ex->kdf_salt, ASSAY_SCRYPT_SALT_LEN)) &&
         assay_secret_equal(computed, assay_slice_of(secret->hash, ASSAY_SCRYPT_LEN))) {
         caller->scrypt_matched = true;
         memcpy(caller->matched_hash, secret->hash, ASSAY_SCRYPT_LEN);
