@@ -59,8 +59,8 @@ bool assay_json_each(const struct assay_json *json,
                      void *context);
 
 /* Calls `item` for each object in the array `name`, in order, until it returns false; what it is
- * given ends with the call. Returns false if it did, if `name` is no array, or if something in it is
- * no object. */
+ * given ends with the call. Returns false if it did, if `name` is no array, or if something in it
+ * is no object. */
 bool assay_json_each_item(const struct assay_json *json, struct assay_slice name,
                           bool (*item)(void *context, const struct assay_json *item),
                           void *context);

@@ -14,7 +14,7 @@ enum flag {
     ALL_FLAGS = (1u << 4) - 1,
 };
 
-#define MAX_AUDIENCES (ASSAY_MAX_CLIENT_AUDIENCES * (ASSAY_MAX_AUDIENCE + 1))
+#define MAX_AUDIENCES ((size_t)ASSAY_MAX_CLIENT_AUDIENCES * (ASSAY_MAX_AUDIENCE + 1))
 
 static enum assay_status check(const struct assay_client_record *record, struct assay_error *reterr)
 {

@@ -49,8 +49,8 @@ struct assay_query {
     struct assay_slice subject;      /* GRANTS_OF_SUBJECT */
     struct assay_slice after_client; /* CLIENTS: rows behind this id; empty: from the start */
     uint64_t after;                  /* GRANTS*, EVENTS: rows behind this number */
-    bool want_resident;              /* STAT: count bytes in memory, which takes a walk of the file */
-    size_t limit;                    /* rows, at most ASSAY_MAX_LIST_ROWS */
+    bool want_resident; /* STAT: count bytes in memory, which takes a walk of the file */
+    size_t limit;       /* rows, at most ASSAY_MAX_LIST_ROWS */
     /* Called for each row; what it points to ends with the call. Returns false to stop. */
     bool (*row)(struct assay_query *query);
     void *context; /* the asker's own */

@@ -57,8 +57,8 @@ static void a_text_reads_back_and_its_address_opens(void **state)
     assert_int_equal(id.seq, 123456789);
 }
 
-/* A-TOK-01: every changed character, swapped pair, missing or added character is refused by the checksum,
- * without a key. */
+/* A-TOK-01: every changed character, swapped pair, missing or added character is refused by the
+ * checksum, without a key. */
 static void a_mistyped_text_is_refused(void **state)
 {
     uint8_t out[ASSAY_MAX_TOKEN_TEXT + 1];
