@@ -43,9 +43,9 @@ class Serving:
         )
         self.env = {"PATH": os.environ["PATH"], "HOME": str(self.place),
                     "XDG_DATA_HOME": str(self.place / "data"), "XDG_RUNTIME_DIR": str(self.place)}
-        for name in ("LD_PRELOAD", "ASAN_OPTIONS"):
-            if name in os.environ:
-                self.env[name] = os.environ[name]
+        if "ASSAY_LD_PRELOAD" in os.environ:  # nginx itself is not built with the sanitizers
+            self.env["LD_PRELOAD"] = os.environ["ASSAY_LD_PRELOAD"]
+            self.env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "detect_leaks=0")
         self.args = [ASSAY, "serve", "--listen", f"127.0.0.1:{self.port}", *args]
         self.process = None
 
