@@ -16,7 +16,7 @@ uint8_t assay_lifetime_class(int64_t lifetime_s)
     assert(lifetime_s >= ASSAY_MIN_LIFETIME_S && lifetime_s <= ASSAY_MAX_LIFETIME_S);
     uint64_t lifetime = (uint64_t)lifetime_s
                         << 2; /* two bits more, so that octave 0 has quarters too */
-    unsigned octave = 0;
+    uint64_t octave = 0;
     while (lifetime >> octave > 7) {
         octave++;
     }

@@ -33,12 +33,13 @@ struct text_field {
     bool list;
 };
 
+#define MAX_AUDIENCE_LIST ((size_t)ASSAY_MAX_AUDIENCES * (ASSAY_MAX_AUDIENCE + 1))
 #define AT(member) offsetof(struct assay_token_record, member)
 static const struct text_field text_fields[] = {
     {AT(subject), HAS_SUBJECT, ASSAY_MAX_SUBJECT, false},
     {AT(username), HAS_USERNAME, ASSAY_MAX_USERNAME, false},
     {AT(scope), HAS_SCOPE, ASSAY_MAX_SCOPE, true},
-    {AT(audience), HAS_AUDIENCE, ASSAY_MAX_AUDIENCES *(ASSAY_MAX_AUDIENCE + 1), true},
+    {AT(audience), HAS_AUDIENCE, MAX_AUDIENCE_LIST, true},
     {AT(session), HAS_SESSION, ASSAY_MAX_SID, false},
     {AT(confirmation), HAS_CONFIRMATION, ASSAY_MAX_CLAIMS, false},
     {AT(acr), HAS_ACR, ASSAY_MAX_USERNAME, false},

@@ -240,8 +240,8 @@ int64_t lmdb_keep_until(const struct lmdb_write *w, int64_t now_s);
 ASSAY_MUST_USE enum assay_status lmdb_writer_start(struct lmdb_store *store,
                                                    struct assay_error *reterr);
 void lmdb_writer_stop(struct lmdb_store *store);
-void lmdb_writer_submit(struct assay_store *store, struct assay_store_change *op);
-bool lmdb_writer_cancel(struct assay_store *store, struct assay_store_change *op);
+void lmdb_writer_submit(struct assay_store *base, struct assay_store_change *op);
+bool lmdb_writer_cancel(struct assay_store *base, struct assay_store_change *op);
 
 /* CLOCK_MONOTONIC, milliseconds. */
 int64_t lmdb_now_ms(void);

@@ -32,7 +32,7 @@ enum assay_status lmdb_get_number(MDB_txn *txn, MDB_dbi db, uint64_t number,
 enum assay_status lmdb_get_token(struct lmdb_store *store, MDB_txn *txn, struct assay_token_id id,
                                  struct assay_token_record *ret, struct assay_error *reterr)
 {
-    struct assay_slice bytes;
+    struct assay_slice bytes = {0};
     if (id.lifetime_class >= ASSAY_LIFETIME_CLASSES) {
         return assay_fail(ASSAY_ERR_ABSENT, "no such class", reterr);
     }
@@ -45,7 +45,7 @@ enum assay_status lmdb_get_client(struct lmdb_store *store, MDB_txn *txn,
                                   struct assay_slice client_id, struct assay_client_record *ret,
                                   struct assay_error *reterr)
 {
-    struct assay_slice bytes;
+    struct assay_slice bytes = {0};
     if (client_id.len == 0 || client_id.len > ASSAY_MAX_CLIENT_ID) {
         return assay_fail(ASSAY_ERR_ABSENT, "no such client", reterr);
     }
@@ -60,7 +60,7 @@ enum assay_status lmdb_get_cutoff(struct lmdb_store *store, MDB_txn *txn,
 {
     uint8_t key[ASSAY_CUTOFF_KEY_SIZE];
     size_t len = assay_cutoff_key(kind, id, key);
-    struct assay_slice bytes;
+    struct assay_slice bytes = {0};
     if (len == 0) {
         return assay_fail(ASSAY_ERR_ABSENT, "no such cutoff", reterr);
     }
@@ -87,7 +87,7 @@ enum assay_status lmdb_find_cutoff(struct lmdb_store *store, MDB_txn *txn,
         if (header->newest_cutoff[names[i].kind] < token->id.seq) {
             continue;
         }
-        struct assay_cutoff cutoff;
+        struct assay_cutoff cutoff = {.seq = 0};
         enum assay_status status =
             lmdb_get_cutoff(store, txn, names[i].kind, names[i].id, &cutoff, reterr);
         if (status == ASSAY_ERR_ABSENT) {
@@ -186,7 +186,7 @@ static enum assay_status fill_subject_grant(struct listing *l, const MDB_val *ke
     for (size_t i = 0; i < 8; i++) {
         number = number << 8 | tail[i];
     }
-    struct assay_slice bytes;
+    struct assay_slice bytes = {0};
     enum assay_status status =
         lmdb_get_number(l->txn, l->store->dbis.db[LMDB_DB_GRANT], number, &bytes, reterr);
     return status == ASSAY_OK ? fill_grant(l, number, bytes, reterr) : status;
