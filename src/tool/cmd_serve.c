@@ -22,28 +22,33 @@ static void print_summary(const struct assay_serving *s)
     printf("  nginx.conf   %s/nginx.conf\n\n", s->run_dir);
 }
 
-static void print_first_steps(const struct assay_serving *s)
+static void print_first_steps(const struct assay_serving *s, const char *program)
 {
-    printf("In another terminal:\n\n"
-           "assay --store %s client add gateway --resource-server --audience "
-           "https://api.example.com\n"
-           "assay --store %s client add robot --grant client_credentials --scope \"read write\"\n"
-           "assay --store %s token issue --client robot --subject alice --scope read\n"
-           "curl%s%s -X POST \"%s/oauth2/introspect\" \\\n"
+    static const char *const steps[] = {
+        "client add gateway --resource-server --audience https://api.example.com",
+        "client add robot --grant client_credentials --scope \"read write\"",
+        "token issue --client robot --subject alice --scope read",
+    };
+    printf("In another terminal:\n\n");
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        printf("%s --store %s %s\n", program, s->store, steps[i]);
+    }
+    printf("curl%s%s -X POST \"%s/oauth2/introspect\" \\\n"
            "  -H \"Content-Type: application/x-www-form-urlencoded\" \\\n"
            "  -d \"token=ACCESS_TOKEN\" -u \"client_id:client_secret\"\n\n",
-           s->store, s->store, s->store, s->development_certificate ? " --cacert " : "",
+           s->development_certificate ? " --cacert " : "",
            s->development_certificate ? s->certificate : "", s->issuer);
 }
 
-static int serve(struct assay_serving *serving, bool demo)
+static int serve(const struct assay_tool *tool, struct assay_serving *serving)
 {
+    bool demo = assay_args_has(&tool->args, "demo");
     if (!assay_serving_prepare(serving)) {
         return ASSAY_EXIT_NO;
     }
     print_summary(serving);
     if (!demo) {
-        print_first_steps(serving);
+        print_first_steps(serving, tool->program);
     } else if (!assay_demo_prepare(serving)) {
         return ASSAY_EXIT_NO;
     }
@@ -67,7 +72,7 @@ static int run_serve(struct assay_tool *tool)
     if (assay_args_has(&tool->args, "print-config")) {
         return assay_serving_print_config(&serving, stdout) ? ASSAY_EXIT_OK : ASSAY_EXIT_NO;
     }
-    return serve(&serving, assay_args_has(&tool->args, "demo"));
+    return serve(tool, &serving);
 }
 
 static const struct assay_option serve_options[] = {

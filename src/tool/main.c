@@ -126,7 +126,7 @@ int main(int argc, char **argv)
     if (!prepare_process()) {
         return ASSAY_EXIT_NO;
     }
-    struct assay_tool tool = {0};
+    struct assay_tool tool = {.program = argc > 0 ? argv[0] : "assay"};
     if (!assay_args_parse(argc, argv, &tool.args, stderr)) {
         return ASSAY_EXIT_USAGE;
     }

@@ -11,6 +11,7 @@
 
 struct assay_tool {
     struct assay_args args;
+    const char *program; /* how it was called: what it prints can then be pasted */
 };
 
 /* The value of an option of every command, or else of the environment variable that stands for it;

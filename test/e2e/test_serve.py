@@ -146,6 +146,7 @@ def test_default_store_is_made_told_of_and_used_by_the_command(serving):
     server.assay("client", "add", "robot", "--scope", "read")
     token = json.loads(server.assay("token", "issue", "--client", "robot", "--subject", "alice",
                                     "--json").stdout)
+    assert f"{ASSAY} --store" in server.said()  # can be pasted, also in a build tree
     command = server.commands()[0].replace("ACCESS_TOKEN", token["access_token"]).replace(
         "client_id:client_secret", "gateway:" + gateway["client_secret"])
     assert json.loads(shell(command))["sub"] == "alice"
