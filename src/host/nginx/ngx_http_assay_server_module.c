@@ -59,8 +59,26 @@ static void body_ready(ngx_http_request_t *r)
     start(r, false);
 }
 
+static void cut_query(ngx_str_t *text)
+{
+    u_char *mark = text->len == 0 ? NULL : ngx_strlchr(text->data, text->data + text->len, '?');
+    if (mark != NULL) {
+        text->len = (size_t)(mark - text->data);
+    }
+}
+
+/* No endpoint reads a query, but clients put tokens and secrets there by mistake: from here on no
+ * log has it, neither nginx's own messages nor any $request or $args of a log_format. */
+static void forget_query(ngx_http_request_t *r)
+{
+    cut_query(&r->request_line);
+    cut_query(&r->unparsed_uri);
+    r->args.len = 0;
+}
+
 static ngx_int_t handle(ngx_http_request_t *r)
 {
+    forget_query(r);
     if (r->headers_in.content_length_n > ASSAY_MAX_BODY) {
         r->keepalive = 0; /* what is left of the body is not read to its end */
         r->main->count++;

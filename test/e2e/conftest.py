@@ -1,0 +1,24 @@
+import pytest
+
+from harness import Server, World
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: only in make check-deep")
+    config.addinivalue_line("markers", "no_asan: not under the sanitizers")
+
+
+@pytest.fixture(scope="module")
+def world():
+    """One server for a module's tests; at its end the floor (N1, N2) is looked at."""
+    with Server() as server:
+        yield World(server)
+        server.check_floor()
+        server.check_canaries()
+
+
+@pytest.fixture
+def own():
+    """A server for one test that does things to it."""
+    with Server() as server:
+        yield World(server)

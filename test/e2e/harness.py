@@ -1,0 +1,328 @@
+"""A real nginx with our module on loopback, a store made by our command, and bytes on a socket."""
+
+import base64
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("ASSAY_BUILD_DIR", ROOT / "build"))
+ASSAY = str(BUILD / "assay")
+MODULE = BUILD / "modules" / "ngx_http_assay_server_module.so"
+NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+API1, API2 = "https://api1.example.com/", "https://api2.example.com/"
+FORM = "application/x-www-form-urlencoded"
+INACTIVE = b'{"active":false}'
+
+canaries = set()  # every secret and token handed out: none may show up in a log
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition, seconds=10, what="condition"):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def basic(user, password, encode=True):
+    quote = (lambda s: urllib.parse.quote_plus(s)) if encode else (lambda s: s)
+    return "Basic " + base64.b64encode(f"{quote(user)}:{quote(password)}".encode()).decode()
+
+
+class Reply:
+    def __init__(self, status, headers, body, raw=b""):
+        self.status, self.headers, self.body, self.raw = status, headers, body, raw
+
+    def header(self, name):
+        values = [v for k, v in self.headers if k.lower() == name.lower()]
+        return values[0] if values else None
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        return self.json["error"]
+
+
+def parse_reply(data, head_only=False):
+    """One response off the front of `data`: (Reply, rest), or None while it is incomplete."""
+    head, separator, rest = data.partition(b"\r\n\r\n")
+    if not separator:
+        return None
+    lines = head.decode("latin-1").split("\r\n")
+    headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:]]
+    length = next((int(v) for k, v in headers if k.lower() == "content-length"), None)
+    if length is None or head_only:
+        return Reply(int(lines[0].split()[1]), headers, rest, data), b""
+    if len(rest) < length:
+        return None
+    return Reply(int(lines[0].split()[1]), headers, rest[:length], head + b"\r\n\r\n" + rest[:length]), rest[length:]
+
+
+class Server:
+    """Owns a directory, a store, and an nginx. `with` it, or stop() it."""
+
+    def __init__(self, workers=2, options="", store_options="", http="", clock=None, start=True, env=None):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="assay-e2e-"))
+        self.dir.chmod(0o755)
+        self.store = self.dir / "store"
+        self.workers, self.options, self.store_options, self.http = workers, options, store_options, http
+        self.env = dict(env or {})
+        self.port, self.clear_port = free_port(), free_port()
+        self.issuer = f"https://localhost:{self.port}"
+        self.process = None
+        self.cli("store", "create", self.store, store=None)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                        self.dir / "key.pem", "-out", self.dir / "cert.pem", "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+        self.tls = ssl.create_default_context(cafile=self.dir / "cert.pem")
+        if start:
+            self.start()
+
+    # -- the command
+
+    def cli(self, *args, stdin=None, store="own", check=True):
+        where = ["--store", str(self.store)] if store == "own" else []
+        done = subprocess.run([ASSAY, *map(str, args), *where], input=stdin, capture_output=True, text=True, timeout=60)
+        assert not check or done.returncode == 0, (args, done.stdout, done.stderr)
+        return done
+
+    def cli_json(self, *args, **kwargs):
+        return json.loads(self.cli(*args, "--json", **kwargs).stdout)
+
+    def add_client(self, *args, **kwargs):
+        client = self.cli_json("client", "add", *args, **kwargs)
+        if "client_secret" in client:
+            canaries.add(client["client_secret"])
+        return client
+
+    def issue(self, *args):
+        token = self.cli_json("token", "issue", *args)
+        canaries.update(token[k] for k in ("access_token", "refresh_token") if k in token)
+        return token
+
+    # -- nginx
+
+    def conf(self):
+        temp = "\n".join(f"    {n}_temp_path {self.dir}/{n};" for n in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        return f"""
+load_module {MODULE};
+{"user root;" if os.geteuid() == 0 else ""}
+worker_processes {self.workers};
+worker_shutdown_timeout 10s;
+daemon off;
+pid {self.dir}/nginx.pid;
+error_log {self.dir}/error.log info;
+events {{ worker_connections 512; }}
+http {{
+{temp}
+    log_format assay escape=json '$remote_addr [$time_iso8601] "$request_method $uri" $status';
+    access_log {self.dir}/access.log assay;
+    server_tokens off;
+    client_header_timeout 3s;
+    client_body_timeout 3s;
+    {self.http}
+    assay_store {self.store} {self.store_options};
+    server {{
+        listen 127.0.0.1:{self.port} ssl http2;
+        listen 127.0.0.1:{self.clear_port};
+        ssl_certificate {self.dir}/cert.pem;
+        ssl_certificate_key {self.dir}/key.pem;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        location / {{ assay_server issuer={self.issuer} {self.options}; }}
+    }}
+}}
+"""
+
+    def nginx(self, *args):
+        env = {**os.environ, **self.env}
+        if os.environ.get("ASSAY_LD_PRELOAD"):
+            env["LD_PRELOAD"] = " ".join(filter(None, [os.environ["ASSAY_LD_PRELOAD"], env.get("LD_PRELOAD")]))
+        return dict(args=[NGINX, "-p", str(self.dir), "-c", str(self.dir / "nginx.conf"), "-e", str(self.dir / "error.log"), *args],
+                    env=env)
+
+    def test_conf(self, text=None):
+        (self.dir / "nginx.conf").write_text(text or self.conf())
+        return subprocess.run(**self.nginx("-t"), capture_output=True, text=True)
+
+    def start(self):
+        (self.dir / "nginx.conf").write_text(self.conf())
+        self.process = subprocess.Popen(**self.nginx(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self.answers, what="nginx listens", seconds=30)
+
+    def answers(self):
+        assert self.process.poll() is None, self.log()
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", self.port)) != 0:
+                return False
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            return self.get("/healthz").status == 200
+        return False
+
+    def worker_pids(self):
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(p) for p in children.read_text().split()]
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def reload(self):
+        before = set(self.worker_pids())
+        self.signal(signal.SIGHUP)
+        wait_until(lambda: not before & set(self.worker_pids()), seconds=30, what="old workers leave")
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def kill_all(self):
+        pids = self.worker_pids()
+        self.process.kill()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        wait_until(lambda: not any(pathlib.Path(f"/proc/{p}").exists() and "Z" not in pathlib.Path(f"/proc/{p}/stat").read_text().split()[2]
+                                   for p in pids), what="workers are gone")
+
+    def log(self):
+        file = self.dir / "error.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def access_log(self):
+        return (self.dir / "access.log").read_text(errors="replace")
+
+    def check_floor(self, allow=()):
+        """N1: the workers live, nothing alarming was logged."""
+        assert self.process.poll() is None, self.log()[-2000:]
+        bad = [line for line in self.log().splitlines()
+               if any(w in line for w in ("[alert]", "[emerg]", "[crit]", "Sanitizer", "runtime error"))
+               and not any(a in line for a in allow)]
+        assert not bad, bad[:5]
+
+    def check_canaries(self):
+        """N2: no token and no secret in any log."""
+        text = self.log() + self.access_log()
+        assert not [c for c in canaries if c in text]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    # -- requests
+
+    def connect(self, clear=False, timeout=15, **tls):
+        raw = socket.create_connection(("127.0.0.1", self.clear_port if clear else self.port), timeout=timeout)
+        return raw if clear else self.tls.wrap_socket(raw, server_hostname="localhost")
+
+    def raw(self, data, clear=False, count=1, timeout=15):
+        """Sends bytes, returns up to `count` replies; fewer when the connection ends."""
+        replies, got = [], b""
+        with self.connect(clear, timeout) as s:
+            s.sendall(data)
+            while len(replies) < count:
+                parsed = parse_reply(got, data.startswith(b"HEAD "))
+                if parsed:
+                    replies.append(parsed[0])
+                    got = parsed[1]
+                    continue
+                try:
+                    part = s.recv(65536)
+                except (ConnectionResetError, ssl.SSLError):
+                    part = b""
+                if not part:
+                    break
+                got += part
+        return replies
+
+    def request(self, method, path, body=b"", headers=(), clear=False, auth=None, type=FORM):
+        body = body.encode() if isinstance(body, str) else body
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
+        if auth:
+            lines.append("Authorization: " + (basic(*auth) if isinstance(auth, tuple) else auth))
+        if type and method not in ("GET", "HEAD"):
+            lines.append(f"Content-Type: {type}")
+        if body or method in ("POST", "PUT", "PATCH"):
+            lines.append(f"Content-Length: {len(body)}")
+        lines += [f"{k}: {v}" for k, v in headers]
+        data = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+        replies = self.raw(data, clear)
+        return replies[0] if replies else None
+
+    def get(self, path, **kwargs):
+        return self.request("GET", path, **kwargs)
+
+    def post(self, path, body="", **kwargs):
+        if isinstance(body, (dict, list)):
+            body = urllib.parse.urlencode(body)
+        return self.request("POST", path, body, **kwargs)
+
+    def introspect(self, token, auth, **kwargs):
+        return self.post("/oauth2/introspect", {"token": token}, auth=auth, **kwargs)
+
+    def revoke(self, token, auth, **kwargs):
+        return self.post("/oauth2/revoke", {"token": token}, auth=auth, **kwargs)
+
+    def token(self, form, auth=None, **kwargs):
+        reply = self.post("/oauth2/token", form, auth=auth, **kwargs)
+        if reply is not None and reply.status == 200:
+            canaries.update(reply.json[k] for k in ("access_token", "refresh_token") if k in reply.json)
+        return reply
+
+
+class World:
+    """The population of standards/README: rs1, rs2, cl1, cl2, pub1."""
+
+    def __init__(self, server):
+        self.server = server
+        both = "client_credentials refresh_token"
+        add = server.add_client
+        rs1 = add("rs1", "--resource-server", "--audience", API1)
+        rs2 = add("rs2", "--resource-server", "--audience", API2)
+        cl1 = add("cl1", "--grant", both, "--scope", "read write", "--audience", API1, "--audience", API2, "--default-audience", API1)
+        cl2 = add("cl2", "--grant", both, "--scope", "read write", "--audience", API1)
+        add("pub1", "--public", "--grant", "refresh_token", "--scope", "read write", "--audience", API1)
+        self.rs1, self.rs2, self.cl1, self.cl2 = ((c["client_id"], c["client_secret"]) for c in (rs1, rs2, cl1, cl2))
+
+    def at(self, *args, client="cl1"):
+        return self.server.issue("--client", client, "--subject", "alice", "--username", "alice@example.com", "--scope", "read write",
+                                 "--audience", API1, *args)
+
+    def grant(self, client="cl1"):
+        return self.at("--refresh", client=client)
+
+    def active(self, token, auth=None):
+        reply = self.server.introspect(token, auth or self.rs1)
+        assert reply.status == 200, (reply.status, reply.body)
+        return reply.json["active"]
+
+    def refresh(self, token, auth=None, **more):
+        return self.server.token({"grant_type": "refresh_token", "refresh_token": token, **more}, auth or self.cl1)
