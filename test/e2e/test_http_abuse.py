@@ -204,14 +204,18 @@ def test_no_cors_and_no_cookies(world, live):
 def test_http_2_streams_get_their_own_answers(world, live):
     """A-HTTP-35 (whole requests): many streams on one connection."""
     httpx = pytest.importorskip("httpx")
-    import concurrent.futures
-    with httpx.Client(http2=True, verify=str(world.server.dir / "cert.pem")) as client:
-        def one(i):
-            token = live if i % 2 else "random"
-            r = client.post(f"{world.server.issuer}{INTROSPECT}", data={"token": token}, auth=world.rs1)
-            return r.http_version == "HTTP/2" and r.json()["active"] is bool(i % 2)
-        with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            assert all(pool.map(one, range(200)))
+    import asyncio
+
+    async def one(client, i):
+        token = live if i % 2 else "random"
+        r = await client.post(f"{world.server.issuer}{INTROSPECT}", data={"token": token}, auth=world.rs1)
+        return r.http_version == "HTTP/2" and r.json()["active"] is bool(i % 2)
+
+    async def all_at_once():
+        async with httpx.AsyncClient(http2=True, verify=str(world.server.dir / "cert.pem")) as client:
+            return await asyncio.gather(*(one(client, i) for i in range(200)))
+
+    assert all(asyncio.run(all_at_once()))
 
 
 def test_clients_that_leave_leave_nothing_behind(world, live):
