@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 static bool continues(uint8_t c)
 {
     return (c & 0xC0) == 0x80;
@@ -33,8 +35,43 @@ size_t assay_utf8_first(struct assay_slice s)
     return 0;
 }
 
+/* Eight bytes at once, since nearly all text is plain ASCII: a byte's high bit is left set where
+ * the byte is not ASCII, or (is_text) is below a space or is DEL. */
+static uint64_t word_of(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+static struct assay_slice skip_ascii(struct assay_slice s)
+{
+    while (s.len >= 8 && (word_of(s.data) & EACH_BYTE(0x80)) == 0) {
+        s = assay_slice_of(s.data + 8, s.len - 8);
+    }
+    return s;
+}
+
+static struct assay_slice skip_printable(struct assay_slice s)
+{
+    while (s.len >= 8) {
+        uint64_t word = word_of(s.data);
+        uint64_t below =
+            (word | EACH_BYTE(0x80)) - EACH_BYTE(0x20); /* high bit gone: below a space */
+        uint64_t above = (word & EACH_BYTE(0x7F)) + EACH_BYTE(0x01); /* high bit set: DEL */
+        if (((word | ~below | above) & EACH_BYTE(0x80)) != 0) {
+            break;
+        }
+        s = assay_slice_of(s.data + 8, s.len - 8);
+    }
+    return s;
+}
+
 bool assay_utf8_valid(struct assay_slice s)
 {
+    s = skip_ascii(s);
     while (s.len > 0) {
         size_t len = assay_utf8_first(s);
         if (len == 0) {
@@ -47,6 +84,7 @@ bool assay_utf8_valid(struct assay_slice s)
 
 bool assay_utf8_is_text(struct assay_slice s)
 {
+    s = skip_printable(s);
     while (s.len > 0) {
         size_t len = assay_utf8_first(s);
         bool control = s.data[0] < 0x20 || s.data[0] == 0x7F ||

@@ -56,6 +56,13 @@ struct lmdb_queue {
     pthread_cond_t reopened;
 };
 
+/* The header as the loop's thread read it last. */
+struct lmdb_header_cache {
+    bool known;
+    uint8_t bytes[ASSAY_HEADER_LEN];
+    struct assay_header_record header;
+};
+
 struct lmdb_store {
     struct assay_store base; /* first */
     char *path;              /* of the directory; owned */
@@ -74,6 +81,7 @@ struct lmdb_store {
 
     /* of the loop's thread */
     MDB_txn *reader; /* reset between look-ups */
+    struct lmdb_header_cache header_cache;
     struct lmdb_ring reader_ring;
     struct lmdb_client_slot clients[LMDB_CLIENT_SLOTS];
     struct assay_watch watch; /* of the eventfd */
