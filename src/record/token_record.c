@@ -181,25 +181,31 @@ static void read_rotation(struct codec_reader *r, unsigned flags, struct assay_r
     r->bad |= ret->rotated_at_s == 0;
 }
 
+/* A field that is flagged is there: a record has one spelling. */
 static void read_optional(struct codec_reader *r, unsigned flags, struct assay_token_record *ret)
 {
     if (flags & HAS_NOT_BEFORE) {
         ret->not_before_s = codec_read_time(r);
+        r->bad |= ret->not_before_s == 0;
     }
     if (flags & HAS_AUTH_TIME) {
         ret->auth_time_s = codec_read_time(r);
+        r->bad |= ret->auth_time_s == 0;
     }
     if (flags & HAS_GRANT) {
         ret->grant = codec_read_varint(r);
+        r->bad |= ret->grant == 0;
     }
     for (size_t i = 0; i < TEXT_FIELDS; i++) {
         if (flags & text_fields[i].flag) {
             *field_in(ret, i) = codec_read_text(r, text_fields[i].max);
+            r->bad |= field_of(ret, i)->len == 0;
         }
     }
     if (flags & HAS_ROTATION) {
         read_rotation(r, flags, &ret->rotation);
     }
+    r->bad |= (flags & (HAS_ROTATION | HAS_SALT)) == HAS_SALT;
 }
 
 enum assay_status assay_token_record_parse(struct assay_token_id id, struct assay_slice bytes,

@@ -33,7 +33,7 @@ static struct ngx_assay_zone *make(ngx_slab_pool_t *pool)
 
 static ngx_int_t init_zone(ngx_shm_zone_t *shm, void *before)
 {
-    ngx_slab_pool_t *pool = (ngx_slab_pool_t *)shm->shm.addr;
+    ngx_slab_pool_t *pool = (ngx_slab_pool_t *)(void *)shm->shm.addr;
     if (before != NULL) {
         shm->data = before; /* a reload: nothing is forgotten */
         return NGX_OK;
