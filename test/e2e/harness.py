@@ -47,6 +47,14 @@ def basic(user, password, encode=True):
     return "Basic " + base64.b64encode(f"{quote(user)}:{quote(password)}".encode()).decode()
 
 
+def spellings(secret):
+    """The bytes that would betray a token or secret: its text, and what a token's text encodes."""
+    text = secret[9:] if secret.startswith(("assay_at_", "assay_rt_")) else secret
+    yield text.encode()
+    if text != secret:
+        yield base64.urlsafe_b64decode(text)[16:38]
+
+
 class Reply:
     def __init__(self, status, headers, body, raw=b""):
         self.status, self.headers, self.body, self.raw = status, headers, body, raw
@@ -82,15 +90,18 @@ def parse_reply(data, head_only=False):
 class Server:
     """Owns a directory, a store, and an nginx. `with` it, or stop() it."""
 
-    def __init__(self, workers=2, options="", store_options="", http="", clock=None, start=True, env=None):
+    def __init__(self, workers=2, options="", store_options="", http="", main="", start=True, env=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="assay-e2e-"))
         self.dir.chmod(0o755)
         self.store = self.dir / "store"
-        self.workers, self.options, self.store_options, self.http = workers, options, store_options, http
+        self.workers, self.options, self.store_options, self.http, self.main = workers, options, store_options, http, main
         self.env = dict(env or {})
-        self.port, self.clear_port = free_port(), free_port()
+        # The far ones take the PROXY protocol: behind them a request may come from anywhere.
+        self.port, self.clear_port, self.far_port, self.far_clear_port = (free_port() for _ in range(4))
         self.issuer = f"https://localhost:{self.port}"
         self.process = None
+        self.canaries = set()  # the secrets and tokens of this server
+        self.refusals = []  # what was answered to requests that failed: none of the above may show up there
         self.cli("store", "create", self.store, store=None)
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                         self.dir / "key.pem", "-out", self.dir / "cert.pem", "-days", "2", "-subj", "/CN=localhost",
@@ -113,13 +124,17 @@ class Server:
     def add_client(self, *args, **kwargs):
         client = self.cli_json("client", "add", *args, **kwargs)
         if "client_secret" in client:
-            canaries.add(client["client_secret"])
+            self.remember(client["client_secret"])
         return client
 
     def issue(self, *args):
         token = self.cli_json("token", "issue", *args)
-        canaries.update(token[k] for k in ("access_token", "refresh_token") if k in token)
+        self.remember(*(token[k] for k in ("access_token", "refresh_token") if k in token))
         return token
+
+    def remember(self, *secrets):
+        self.canaries.update(secrets)
+        canaries.update(secrets)
 
     # -- nginx
 
@@ -128,6 +143,7 @@ class Server:
         return f"""
 load_module {MODULE};
 {"user root;" if os.geteuid() == 0 else ""}
+{self.main}
 worker_processes {self.workers};
 worker_shutdown_timeout 10s;
 daemon off;
@@ -149,6 +165,15 @@ http {{
         ssl_certificate {self.dir}/cert.pem;
         ssl_certificate_key {self.dir}/key.pem;
         ssl_protocols TLSv1.2 TLSv1.3;
+        location / {{ assay_server issuer={self.issuer} {self.options}; }}
+    }}
+    server {{
+        listen 127.0.0.1:{self.far_port} ssl http2 proxy_protocol;
+        listen 127.0.0.1:{self.far_clear_port} proxy_protocol;
+        set_real_ip_from 127.0.0.1;
+        real_ip_header proxy_protocol;
+        ssl_certificate {self.dir}/cert.pem;
+        ssl_certificate_key {self.dir}/key.pem;
         location / {{ assay_server issuer={self.issuer} {self.options}; }}
     }}
 }}
@@ -227,9 +252,15 @@ http {{
         assert not bad, bad[:5]
 
     def check_canaries(self):
-        """N2: no token and no secret in any log."""
-        text = self.log() + self.access_log()
+        """N2: no token and no secret in any log, in any refusal, in the metrics, in the store, or in a body that went to disk."""
+        text = self.log() + self.access_log() + self.get("/metrics").body.decode()
         assert not [c for c in canaries if c in text]
+        assert "buffered to a temporary file" not in text
+        refused = b"\0".join(self.refusals)
+        stored = b"\0".join(f.read_bytes() for f in sorted(self.store.iterdir()) if f.name != "ballast")
+        for secret in self.canaries:
+            assert secret.encode() not in refused
+            assert not any(spelling in stored for spelling in spellings(secret))
 
     def __enter__(self):
         return self
@@ -239,14 +270,20 @@ http {{
 
     # -- requests
 
-    def connect(self, clear=False, timeout=15, **tls):
-        raw = socket.create_connection(("127.0.0.1", self.clear_port if clear else self.port), timeout=timeout)
+    def connect(self, clear=False, timeout=15, source=None):
+        """`source`: the address to come from; outside 127.0.0.0/8 it is claimed by the PROXY protocol."""
+        far = source is not None and not source.startswith("127.")
+        port = {(0, 0): self.port, (0, 1): self.clear_port, (1, 0): self.far_port, (1, 1): self.far_clear_port}[far, bool(clear)]
+        raw = socket.create_connection(("127.0.0.1", port), timeout=timeout, source_address=(source, 0) if source and not far else None)
+        if far:
+            family = "TCP6" if ":" in source else "TCP4"
+            raw.sendall(f"PROXY {family} {source} {source} 40000 443\r\n".encode())
         return raw if clear else self.tls.wrap_socket(raw, server_hostname="localhost")
 
-    def raw(self, data, clear=False, count=1, timeout=15):
+    def raw(self, data, clear=False, count=1, timeout=15, source=None):
         """Sends bytes, returns up to `count` replies; fewer when the connection ends."""
         replies, got = [], b""
-        with self.connect(clear, timeout) as s:
+        with self.connect(clear, timeout, source) as s:
             s.sendall(data)
             while len(replies) < count:
                 parsed = parse_reply(got, data.startswith(b"HEAD "))
@@ -261,9 +298,10 @@ http {{
                 if not part:
                     break
                 got += part
+        self.refusals += [r.raw for r in replies if r.status >= 400]
         return replies
 
-    def request(self, method, path, body=b"", headers=(), clear=False, auth=None, type=FORM):
+    def request(self, method, path, body=b"", headers=(), clear=False, auth=None, type=FORM, source=None):
         body = body.encode() if isinstance(body, str) else body
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
         if auth:
@@ -274,7 +312,7 @@ http {{
             lines.append(f"Content-Length: {len(body)}")
         lines += [f"{k}: {v}" for k, v in headers]
         data = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
-        replies = self.raw(data, clear)
+        replies = self.raw(data, clear, source=source)
         return replies[0] if replies else None
 
     def get(self, path, **kwargs):
@@ -294,8 +332,43 @@ http {{
     def token(self, form, auth=None, **kwargs):
         reply = self.post("/oauth2/token", form, auth=auth, **kwargs)
         if reply is not None and reply.status == 200:
-            canaries.update(reply.json[k] for k in ("access_token", "refresh_token") if k in reply.json)
+            self.remember(*(reply.json[k] for k in ("access_token", "refresh_token") if k in reply.json))
         return reply
+
+
+class Peer:
+    """One connection that is kept."""
+
+    def __init__(self, server, clear=False):
+        self.server, self.socket, self.rest = server, server.connect(clear), b""
+
+    def post(self, path, form, auth):
+        body = urllib.parse.urlencode(form)
+        self.socket.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {basic(*auth)}\r\nContent-Type: {FORM}\r\n"
+                            f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        return self.reply()
+
+    def reply(self):
+        while not (parsed := parse_reply(self.rest)):
+            part = self.socket.recv(65536)
+            assert part, "the server closed the connection"
+            self.rest += part
+        reply, self.rest = parsed
+        return reply
+
+    def introspect(self, token, auth):
+        return self.post("/oauth2/introspect", {"token": token}, auth)
+
+    def active(self, token, auth):
+        reply = self.introspect(token, auth)
+        assert reply.status == 200, (reply.status, reply.body)
+        return reply.json["active"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
 
 
 class World:
