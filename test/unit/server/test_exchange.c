@@ -1,0 +1,339 @@
+#include "support/check.h"
+#include "support/server_fixture.h"
+
+#include "server/attempts.h"
+#include "server/metrics.h"
+#include "server/remembered.h"
+
+#include <stdio.h>
+
+static int setup(void **state)
+{
+    *state = server_fixture_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    server_fixture_close(*state);
+    return 0;
+}
+
+static struct assay_reply introspect(struct server_fixture *fx,
+                                     void (*adjust)(struct assay_request *))
+{
+    static char body[128];
+    snprintf(body, sizeof(body), "token=%.*s", (int)fx->token_text.len, (const char *)fx->text);
+    return server_fixture_post(fx, "/oauth2/introspect", body, NULL, adjust);
+}
+
+static struct assay_reply revoke(struct server_fixture *fx, void (*adjust)(struct assay_request *))
+{
+    static char body[128];
+    snprintf(body, sizeof(body), "token=%.*s", (int)fx->token_text.len, (const char *)fx->text);
+    return server_fixture_post(fx, "/oauth2/revoke", body, NULL, adjust);
+}
+
+static bool is_active(struct assay_reply reply)
+{
+    return reply.http_status == 200 &&
+           assay_slice_starts_with(reply.body, ASSAY_SLICE("{\"active\":true"));
+}
+
+static void in_clear(struct assay_request *request)
+{
+    request->secure = false;
+}
+
+static void in_clear_from_here(struct assay_request *request)
+{
+    request->secure = false;
+    request->loopback = true;
+}
+
+/* R7662-2-1: in clear nothing is answered, but from this very machine or when the operator says so.
+ */
+static void cleartext_is_refused_unless_the_operator_says_so(void **state)
+{
+    struct server_fixture *fx = *state;
+    struct assay_reply reply = introspect(fx, in_clear);
+    assert_int_equal(reply.http_status, 400);
+    assert_slice_equal(
+        reply.body,
+        ASSAY_SLICE("{\"error\":\"invalid_request\",\"error_description\":\"use https\"}"));
+    assert_true(is_active(introspect(fx, in_clear_from_here)));
+    fx->server.allow_cleartext = true;
+    assert_true(is_active(introspect(fx, in_clear)));
+}
+
+/* R7009-2-5: a token that was sent in clear is better dead. */
+static void a_token_sent_in_clear_is_revoked_all_the_same(void **state)
+{
+    struct server_fixture *fx = *state;
+    assert_int_equal(revoke(fx, in_clear).http_status, 200);
+    assert_int_equal(fx->changes, 1);
+}
+
+/* A-TOK-14, R7009-2.2.1-3, REL-05: what the store could not do is a 503 with Retry-After, never a
+ * 200. */
+static void a_revocation_the_store_could_not_commit_is_never_a_success(void **state)
+{
+    struct server_fixture *fx = *state;
+    static const enum assay_status troubles[] = {ASSAY_ERR_STORE, ASSAY_ERR_FULL,
+                                                 ASSAY_ERR_CORRUPT};
+    for (size_t i = 0; i < 3; i++) {
+        fx->find_status = ASSAY_OK;
+        fx->change_status = troubles[i];
+        struct assay_reply reply = revoke(fx, NULL);
+        assert_int_equal(reply.http_status, 503);
+        assert_true(reply.retry_after_s > 0);
+        fx->find_status = troubles[i];
+        assert_int_equal(revoke(fx, NULL).http_status, 503);
+    }
+}
+
+/* REL-04, REL-05: a store that cannot answer makes no token active and blames none. */
+static void trouble_is_never_an_answer_about_the_token(void **state)
+{
+    struct server_fixture *fx = *state;
+    fx->find_status = ASSAY_ERR_CORRUPT;
+    struct assay_reply reply = introspect(fx, NULL);
+    assert_int_equal(reply.http_status, 503);
+    assert_true(reply.retry_after_s > 0);
+}
+
+/* A-TOK-04, R7662-4-2: at exp the token is dead, a second before it lives. */
+static void exp_counts_to_the_second(void **state)
+{
+    struct server_fixture *fx = *state;
+    fx->token.expires_at_s = FIXTURE_NOW + 1;
+    assert_true(is_active(introspect(fx, NULL)));
+    fx->token.expires_at_s = FIXTURE_NOW;
+    assert_slice_equal(introspect(fx, NULL).body, ASSAY_SLICE("{\"active\":false}"));
+}
+
+/* A-TOK-05, R7662-4-3: from the second of nbf on it is valid. */
+static void nbf_counts_to_the_second(void **state)
+{
+    struct server_fixture *fx = *state;
+    fx->token.not_before_s = FIXTURE_NOW;
+    assert_true(is_active(introspect(fx, NULL)));
+    fx->token.not_before_s = FIXTURE_NOW + 1;
+    assert_slice_equal(introspect(fx, NULL).body, ASSAY_SLICE("{\"active\":false}"));
+}
+
+/* A-TOK-02, P-7662-6: the record at an address is no answer for another text. */
+static void a_text_that_does_not_match_its_record_is_inactive(void **state)
+{
+    struct server_fixture *fx = *state;
+    fx->token.text_sha256[31] ^= 1;
+    assert_slice_equal(introspect(fx, NULL).body, ASSAY_SLICE("{\"active\":false}"));
+}
+
+/* A-TOK-01: a text that fails its checksum asks the store for nobody's token. */
+static void a_mistyped_text_is_not_looked_up(void **state)
+{
+    struct server_fixture *fx = *state;
+    server_fixture_post(fx, "/oauth2/introspect", "token=assay_at_x", NULL, NULL);
+    assert_false(fx->exchange.lookup.want_token);
+    fx->text[20] ^= 1;
+    introspect(fx, NULL);
+    assert_false(fx->exchange.lookup.want_token);
+}
+
+/* A-TOK-13, R7009-2.1-6 */
+static void another_clients_token_is_refused_and_not_touched(void **state)
+{
+    struct server_fixture *fx = *state;
+    fx->token.client_id = ASSAY_SLICE("other");
+    struct assay_reply reply = revoke(fx, NULL);
+    assert_int_equal(reply.http_status, 400);
+    assert_int_equal(fx->changes, 0);
+    fx->caller.admin = true;
+    assert_int_equal(revoke(fx, NULL).http_status, 200);
+    assert_int_equal(fx->changes, 1);
+}
+
+/* C-2 with the switch on */
+static void an_access_token_ends_its_grant_when_configured(void **state)
+{
+    struct server_fixture *fx = *state;
+    fx->token.grant = 77;
+    fx->server.revoke_access_ends_grant = true;
+    revoke(fx, NULL);
+    assert_int_equal(fx->exchange.change->u.cut.kind, ASSAY_CUTOFF_GRANT);
+    fx->server.revoke_access_ends_grant = false;
+    revoke(fx, NULL);
+    assert_int_equal(fx->exchange.change->u.cut.kind, ASSAY_CUTOFF_TOKEN);
+}
+
+/* R8414-3-1: the well-known part stands between host and path of the issuer. */
+static void the_metadata_path_follows_from_the_issuer(void **state)
+{
+    struct server_fixture *fx = *state;
+    struct assay_slice plain = ASSAY_SLICE("/.well-known/oauth-authorization-server");
+    struct assay_slice tenant = ASSAY_SLICE("/.well-known/oauth-authorization-server/t1");
+    assert_int_equal(assay_endpoint_of(&fx->server, plain), ASSAY_ENDPOINT_METADATA);
+    assert_int_equal(assay_endpoint_of(&fx->server, tenant), ASSAY_ENDPOINT_NONE);
+    fx->server.issuer = ASSAY_SLICE("https://auth.example.com/t1/");
+    assert_int_equal(assay_endpoint_of(&fx->server, tenant), ASSAY_ENDPOINT_METADATA);
+    assert_int_equal(assay_endpoint_of(&fx->server, plain), ASSAY_ENDPOINT_NONE);
+    assert_int_equal(assay_endpoint_of(&fx->server, ASSAY_SLICE("/t1/oauth2/token")),
+                     ASSAY_ENDPOINT_TOKEN);
+}
+
+/* A-SIDE-06, A-SIDE-04: a refusal is the same bytes whoever is refused. */
+static void refusals_are_constant(void **state)
+{
+    struct server_fixture *fx = *state;
+    struct assay_slice wrong =
+        server_fixture_post(fx, "/oauth2/introspect", "token=x", "Basic Y2FsbGVyOndyb25n", NULL)
+            .body;
+    fx->caller_exists = false;
+    assert_slice_equal(introspect(fx, NULL).body, wrong);
+    fx->caller_exists = true;
+    fx->caller.disabled = true;
+    assert_slice_equal(introspect(fx, NULL).body, wrong);
+}
+
+/* A-AUTH-20: the counter is per client and source, and its window ends. */
+static void failures_are_counted_by_client_and_source(void **state)
+{
+    static _Alignas(64) uint8_t memory[65536];
+    static const uint8_t key[16] = {1};
+    (void)state;
+    struct assay_attempts *attempts = assay_attempts_init(memory, sizeof(memory), key);
+    struct assay_slice here = assay_slice_of("\x7f\x00\x00\x01", 4);
+    struct assay_slice there = assay_slice_of("\x7f\x00\x00\x02", 4);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(assay_attempts_wait_s(attempts, ASSAY_SLICE("rs1"), here, 100), 0);
+        assay_attempts_failed(attempts, ASSAY_SLICE("rs1"), here, 100);
+    }
+    assert_int_equal(assay_attempts_wait_s(attempts, ASSAY_SLICE("rs1"), here, 110), 50);
+    assert_int_equal(assay_attempts_wait_s(attempts, ASSAY_SLICE("rs1"), there, 110), 0);
+    assert_int_equal(assay_attempts_wait_s(attempts, ASSAY_SLICE("rs2"), here, 110), 0);
+    assert_int_equal(assay_attempts_wait_s(attempts, ASSAY_SLICE("rs1"), here, 160), 0);
+}
+
+/* REL-17: a flood of names forgets counters, never grows. */
+static void a_full_table_forgets_the_stalest(void **state)
+{
+    static _Alignas(64) uint8_t memory[4096];
+    static const uint8_t key[16] = {1};
+    (void)state;
+    struct assay_attempts *attempts = assay_attempts_init(memory, sizeof(memory), key);
+    for (uint32_t i = 0; i < 100000; i++) {
+        assay_attempts_failed(attempts, assay_slice_of(&i, sizeof(i)), ASSAY_SLICE("a"), 100);
+    }
+    for (int i = 0; i < 20; i++) {
+        assay_attempts_failed(attempts, ASSAY_SLICE("rs1"), ASSAY_SLICE("a"), 101);
+    }
+    assert_true(assay_attempts_wait_s(attempts, ASSAY_SLICE("rs1"), ASSAY_SLICE("a"), 101) > 0);
+}
+
+static void a_verified_secret_is_remembered_for_its_hash_alone(void **state)
+{
+    static _Alignas(64) uint8_t memory[65536];
+    static const uint8_t key[32] = {1};
+    uint8_t hash[32] = {5};
+    (void)state;
+    struct assay_remembered *r = assay_remembered_init(memory, sizeof(memory), key);
+    struct assay_slice id = ASSAY_SLICE("rs1");
+    assert_false(assay_remembered_knows(r, id, hash, ASSAY_SLICE("secret")));
+    assay_remembered_add(r, id, hash, ASSAY_SLICE("secret"));
+    assert_true(assay_remembered_knows(r, id, hash, ASSAY_SLICE("secret")));
+    assert_false(assay_remembered_knows(r, id, hash, ASSAY_SLICE("secreT")));
+    assert_false(assay_remembered_knows(r, ASSAY_SLICE("rs"), hash, ASSAY_SLICE("1secret")));
+    hash[0]++;
+    assert_false(assay_remembered_knows(r, id, hash, ASSAY_SLICE("secret")));
+}
+
+static void metrics_are_prometheus_text(void **state)
+{
+    static uint8_t room[65536];
+    struct assay_buf out;
+    struct assay_store_stat stat = {.tokens = 42};
+    (void)state;
+    struct assay_metrics *metrics = assay_metrics_init(malloc(assay_metrics_size()));
+    assay_metrics_request(metrics, ASSAY_ENDPOINT_INTROSPECT, ASSAY_CALLER_RESOURCE_SERVER,
+                          ASSAY_OUTCOME_INACTIVE, 15);
+    assay_buf_init(&out, room, sizeof(room) - 1);
+    assay_metrics_write(metrics, &stat, &out);
+    assert_false(out.spent);
+    room[out.len] = '\0';
+    const char *text = (const char *)room;
+    assert_non_null(strstr(text, "assay_requests_total{endpoint=\"introspect\",caller=\"resource_"
+                                 "server\",outcome=\"inactive\"} 1\n"));
+    assert_non_null(strstr(text, "_bucket{endpoint=\"introspect\",le=\"0.000010\"} 0\n"));
+    assert_non_null(strstr(text, "_bucket{endpoint=\"introspect\",le=\"0.000020\"} 1\n"));
+    assert_non_null(strstr(text, "assay_request_seconds_sum{endpoint=\"introspect\"} 0.000015\n"));
+    assert_non_null(strstr(text, "assay_store_tokens 42\n"));
+    free(metrics);
+}
+
+/* A-SEC-03: what a request left in its arena is wiped. */
+static void an_arena_is_wiped_when_cleared(void **state)
+{
+    struct server_fixture *fx = *state;
+    introspect(fx, NULL);
+    size_t used = fx->arena.used;
+    assay_arena_clear(&fx->arena);
+    assert_true(used > 100);
+#ifndef ASSAY_ARENA_CHECKED
+    for (size_t i = 0; i < used; i++) {
+        assert_int_equal(fx->memory[i], 0);
+    }
+#endif
+}
+
+/* F-44, REL-11: an arena of any size too small ends in an error, never in an answer or a stray
+ * write. */
+static void a_spent_arena_is_an_error(void **state)
+{
+    struct server_fixture *fx = *state;
+    assert_true(is_active(introspect(fx, NULL)));
+    struct assay_request request = fx->exchange.request;
+    size_t needed = fx->arena.used;
+    for (size_t size = 0; size < needed; size += 7) {
+        struct assay_exchange ex = {.server = &fx->server, .arena = &fx->arena, .request = request};
+        enum assay_step step = ASSAY_STEP_LOOKUP;
+        assay_arena_clear(&fx->arena);
+        assay_arena_init(&fx->arena, fx->memory, size);
+        enum assay_status status = assay_exchange_run(&ex, FIXTURE_NOW, &step, NULL);
+        if (status == ASSAY_OK && step == ASSAY_STEP_LOOKUP) {
+            ex.lookup.caller = &fx->caller;
+            ex.lookup.token = ex.lookup.want_token ? &fx->token : NULL;
+            ex.lookup.client = &fx->caller;
+            status = assay_exchange_run(&ex, FIXTURE_NOW, &step, NULL);
+        }
+        assert_true(status == ASSAY_ERR_LIMIT || !is_active(ex.reply));
+    }
+    assay_arena_init(&fx->arena, fx->memory, sizeof(fx->memory));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(cleartext_is_refused_unless_the_operator_says_so),
+        TEST(a_token_sent_in_clear_is_revoked_all_the_same),
+        TEST(a_revocation_the_store_could_not_commit_is_never_a_success),
+        TEST(trouble_is_never_an_answer_about_the_token),
+        TEST(exp_counts_to_the_second),
+        TEST(nbf_counts_to_the_second),
+        TEST(a_text_that_does_not_match_its_record_is_inactive),
+        TEST(a_mistyped_text_is_not_looked_up),
+        TEST(another_clients_token_is_refused_and_not_touched),
+        TEST(an_access_token_ends_its_grant_when_configured),
+        TEST(the_metadata_path_follows_from_the_issuer),
+        TEST(refusals_are_constant),
+        TEST(failures_are_counted_by_client_and_source),
+        TEST(a_full_table_forgets_the_stalest),
+        TEST(a_verified_secret_is_remembered_for_its_hash_alone),
+        TEST(metrics_are_prometheus_text),
+        TEST(an_arena_is_wiped_when_cleared),
+        TEST(a_spent_arena_is_an_error),
+#undef TEST
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
