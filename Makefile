@@ -18,7 +18,7 @@ test-deps:
 	@tools/install-deps build test
 
 build: deps ## build/assay and build/modules/*.so
-	@cmake --preset release >build.log 2>&1 || { cat build.log; exit 1; }
+	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
 	@cmake --build build
 	@mv -f build.log build/cmake.log
 
