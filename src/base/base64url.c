@@ -50,6 +50,15 @@ static enum assay_status refuse(const char *what, size_t offset, struct assay_er
     return status;
 }
 
+static enum assay_status refuse_character(struct assay_slice text, size_t from,
+                                          struct assay_error *reterr)
+{
+    while (bits_of[text.data[from]] <= 63) {
+        from++;
+    }
+    return refuse("character outside base64url", from, reterr);
+}
+
 enum assay_status assay_base64url_decode(struct assay_slice text, uint8_t *out, size_t size,
                                          size_t *ret_len, struct assay_error *reterr)
 {
@@ -70,7 +79,7 @@ enum assay_status assay_base64url_decode(struct assay_slice text, uint8_t *out, 
         uint32_t d = bits_of[c[2]];
         uint32_t e = bits_of[c[3]];
         if ((a | b | d | e) > 63) {
-            return refuse("character outside base64url", i, reterr);
+            return refuse_character(text, i, reterr);
         }
         uint32_t bits = a << 18 | b << 12 | d << 6 | e;
         *out++ = (uint8_t)(bits >> 16);

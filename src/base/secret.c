@@ -5,7 +5,7 @@
 
 /* `base` includes no outside header, so the comparison is ours: a volatile read of every byte of
  * both, differences or-ed together, nothing that depends on what they are.
- * test/unit/base/test_secret.c holds it against a statistical timing test. */
+ * test/unit/base/test_secret_timing.c holds it against a statistical timing test. */
 bool assay_secret_equal(struct assay_slice a, struct assay_slice b)
 {
     if (a.len != b.len) {

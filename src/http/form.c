@@ -38,6 +38,22 @@ static bool has_nul(struct assay_slice text)
     return text.len != 0 && memchr(text.data, 0, text.len) != NULL;
 }
 
+/* Where in `text` stands what became the first NUL or bad UTF-8 of `decoded`. */
+static size_t fault_at(struct assay_slice text, struct assay_slice decoded)
+{
+    size_t good = 0;
+    size_t len = 1;
+    while (good < decoded.len && decoded.data[good] != 0 && len != 0) {
+        len = assay_utf8_first(assay_slice_from(decoded, good));
+        good += len;
+    }
+    size_t at = 0;
+    for (; good > 0; good--) {
+        at += text.data[at] == '%' ? 3 : 1;
+    }
+    return at;
+}
+
 /* Decodes into `out`, which has room for text.len bytes; `*ret_len` is what came out. */
 static enum assay_status unescape(struct assay_slice text, uint8_t *out, size_t *ret_len,
                                   struct assay_error *reterr)
@@ -78,32 +94,45 @@ enum assay_status assay_form_decode(struct assay_slice text, struct assay_arena 
         decoded.data = out;
     }
     if (!assay_utf8_valid(decoded) || has_nul(decoded)) {
-        return refuse("NUL or bad UTF-8", 0, reterr);
+        return refuse("NUL or bad UTF-8", fault_at(text, decoded), reterr);
     }
     *ret = decoded;
     return ASSAY_OK;
 }
 
-static enum assay_status add_param(struct assay_form *form, struct assay_slice part,
+/* `status` of decoding what begins `from` bytes into the body, with the offset counted from there.
+ */
+static enum assay_status shift(enum assay_status status, size_t from, struct assay_error *reterr)
+{
+    if (status == ASSAY_ERR_SYNTAX && reterr != NULL) {
+        reterr->offset += from;
+    }
+    return status;
+}
+
+/* Adds the parameter `part`, which begins `from` bytes into the body. */
+static enum assay_status add_param(struct assay_form *form, struct assay_slice part, size_t from,
                                    struct assay_arena *arena, struct assay_error *reterr)
 {
     if (form->count == ASSAY_MAX_FORM_PARAMS) {
         return assay_fail(ASSAY_ERR_LIMIT, "too many parameters", reterr);
     }
     struct assay_form_param *param = &form->params[form->count];
-    struct assay_slice rest = part;
-    struct assay_slice name = assay_slice_cut(&rest, '=');
+    struct assay_slice value = part;
+    struct assay_slice name = assay_slice_cut(&value, '=');
     enum assay_status status = assay_form_decode(name, arena, &param->name, reterr);
-    if (status == ASSAY_OK && param->name.len > ASSAY_MAX_FORM_NAME) {
-        status = assay_fail(ASSAY_ERR_LIMIT, "parameter name is too long", reterr);
+    if (status != ASSAY_OK) {
+        return shift(status, from, reterr);
     }
-    if (status == ASSAY_OK) {
-        status = assay_form_decode(rest, arena, &param->value, reterr);
+    if (param->name.len > ASSAY_MAX_FORM_NAME) {
+        return assay_fail(ASSAY_ERR_LIMIT, "parameter name is too long", reterr);
     }
-    if (status == ASSAY_OK) {
-        form->count++;
+    status = assay_form_decode(value, arena, &param->value, reterr);
+    if (status != ASSAY_OK) {
+        return shift(status, from + name.len + 1, reterr);
     }
-    return status;
+    form->count++;
+    return ASSAY_OK;
 }
 
 enum assay_status assay_form_parse(struct assay_slice body, struct assay_arena *arena,
@@ -112,16 +141,13 @@ enum assay_status assay_form_parse(struct assay_slice body, struct assay_arena *
     struct assay_slice rest = body;
     ret->count = 0;
     while (rest.len > 0) {
-        const uint8_t *start = rest.data;
         struct assay_slice part = assay_slice_cut(&rest, '&');
         if (part.len == 0) {
             continue;
         }
-        enum assay_status status = add_param(ret, part, arena, reterr);
+        size_t from = (size_t)(part.data - body.data);
+        enum assay_status status = add_param(ret, part, from, arena, reterr);
         if (status != ASSAY_OK) {
-            if (reterr != NULL) {
-                reterr->offset += (size_t)(start - body.data);
-            }
             return status;
         }
     }
