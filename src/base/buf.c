@@ -21,7 +21,11 @@ void assay_buf_append(struct assay_buf *buf, struct assay_slice s)
 
 void assay_buf_append_byte(struct assay_buf *buf, uint8_t byte)
 {
-    assay_buf_append(buf, assay_slice_of(&byte, 1));
+    if (buf->spent || buf->len == buf->size) {
+        buf->spent = true;
+        return;
+    }
+    buf->data[buf->len++] = byte;
 }
 
 void assay_buf_append_u64(struct assay_buf *buf, uint64_t value)

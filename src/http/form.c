@@ -22,20 +22,21 @@ static int hex_of(uint8_t c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
+static bool has(struct assay_slice text, uint8_t c)
+{
+    return text.len != 0 && memchr(text.data, c, text.len) != NULL;
+}
+
 /* Nothing in `text` needs decoding. */
 static bool is_plain(struct assay_slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '%' || text.data[i] == '+') {
-            return false;
-        }
-    }
-    return true;
+    return !has(text, '%') && !has(text, '+');
 }
 
-static bool has_nul(struct assay_slice text)
+/* What decoding may yield. */
+static bool is_good(struct assay_slice decoded)
 {
-    return text.len != 0 && memchr(text.data, 0, text.len) != NULL;
+    return assay_utf8_valid(decoded) && !has(decoded, 0);
 }
 
 /* Where in `text` stands what became the first NUL or bad UTF-8 of `decoded`. */
@@ -93,17 +94,24 @@ enum assay_status assay_form_decode(struct assay_slice text, struct assay_arena 
         }
         decoded.data = out;
     }
-    if (!assay_utf8_valid(decoded) || has_nul(decoded)) {
+    if (!is_good(decoded)) {
         return refuse("NUL or bad UTF-8", fault_at(text, decoded), reterr);
     }
     *ret = decoded;
     return ASSAY_OK;
 }
 
-/* `status` of decoding what begins `from` bytes into the body, with the offset counted from there.
- */
-static enum assay_status shift(enum assay_status status, size_t from, struct assay_error *reterr)
+/* One name or value, read from `from` bytes into the body on. `as_it_is`: the whole body needs no
+ * decoding and is good, and so is each part of it, since it was cut at ASCII characters. */
+static enum assay_status decode_part(struct assay_slice text, bool as_it_is, size_t from,
+                                     struct assay_arena *arena, struct assay_slice *ret,
+                                     struct assay_error *reterr)
 {
+    if (as_it_is) {
+        *ret = text;
+        return ASSAY_OK;
+    }
+    enum assay_status status = assay_form_decode(text, arena, ret, reterr);
     if (status == ASSAY_ERR_SYNTAX && reterr != NULL) {
         reterr->offset += from;
     }
@@ -112,7 +120,8 @@ static enum assay_status shift(enum assay_status status, size_t from, struct ass
 
 /* Adds the parameter `part`, which begins `from` bytes into the body. */
 static enum assay_status add_param(struct assay_form *form, struct assay_slice part, size_t from,
-                                   struct assay_arena *arena, struct assay_error *reterr)
+                                   bool as_it_is, struct assay_arena *arena,
+                                   struct assay_error *reterr)
 {
     if (form->count == ASSAY_MAX_FORM_PARAMS) {
         return assay_fail(ASSAY_ERR_LIMIT, "too many parameters", reterr);
@@ -120,25 +129,25 @@ static enum assay_status add_param(struct assay_form *form, struct assay_slice p
     struct assay_form_param *param = &form->params[form->count];
     struct assay_slice value = part;
     struct assay_slice name = assay_slice_cut(&value, '=');
-    enum assay_status status = assay_form_decode(name, arena, &param->name, reterr);
+    enum assay_status status = decode_part(name, as_it_is, from, arena, &param->name, reterr);
     if (status != ASSAY_OK) {
-        return shift(status, from, reterr);
+        return status;
     }
     if (param->name.len > ASSAY_MAX_FORM_NAME) {
         return assay_fail(ASSAY_ERR_LIMIT, "parameter name is too long", reterr);
     }
-    status = assay_form_decode(value, arena, &param->value, reterr);
-    if (status != ASSAY_OK) {
-        return shift(status, from + name.len + 1, reterr);
+    status = decode_part(value, as_it_is, from + name.len + 1, arena, &param->value, reterr);
+    if (status == ASSAY_OK) {
+        form->count++;
     }
-    form->count++;
-    return ASSAY_OK;
+    return status;
 }
 
 enum assay_status assay_form_parse(struct assay_slice body, struct assay_arena *arena,
                                    struct assay_form *ret, struct assay_error *reterr)
 {
     struct assay_slice rest = body;
+    bool as_it_is = is_plain(body) && is_good(body);
     ret->count = 0;
     while (rest.len > 0) {
         struct assay_slice part = assay_slice_cut(&rest, '&');
@@ -146,7 +155,7 @@ enum assay_status assay_form_parse(struct assay_slice body, struct assay_arena *
             continue;
         }
         size_t from = (size_t)(part.data - body.data);
-        enum assay_status status = add_param(ret, part, from, arena, reterr);
+        enum assay_status status = add_param(ret, part, from, as_it_is, arena, reterr);
         if (status != ASSAY_OK) {
             return status;
         }

@@ -2,6 +2,8 @@
 
 #include "base/utf8.h"
 
+#include <string.h>
+
 static void separate(struct assay_json_writer *w)
 {
     if (w->comma) {
@@ -59,6 +61,38 @@ static const bool plain_bytes[256] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 };
 
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* High bits set where `word` may have a byte that is 0; none set when it has none. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80);
+}
+
+/* Eight bytes that all stand for themselves; what it says no to is looked at singly. */
+static bool is_plain_word(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    uint64_t below = (word | EACH_BYTE(0x80)) - EACH_BYTE(0x20); /* high bit gone: below a space */
+    uint64_t above = (word & EACH_BYTE(0x7F)) + EACH_BYTE(0x01); /* high bit set: DEL */
+    uint64_t special = zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\'));
+    return ((word | ~below | above | special) & EACH_BYTE(0x80)) == 0;
+}
+
+/* How many bytes at the start of `s` stand for themselves. */
+static size_t plain_run(struct assay_slice s)
+{
+    size_t run = 0;
+    while (s.len - run >= sizeof(uint64_t) && is_plain_word(s.data + run)) {
+        run += sizeof(uint64_t);
+    }
+    while (run < s.len && plain_bytes[s.data[run]]) {
+        run++;
+    }
+    return run;
+}
+
 static void escape_control(struct assay_buf *out, uint8_t c)
 {
     static const uint8_t hex[16] = "0123456789abcdef";
@@ -113,10 +147,7 @@ static void write_quoted(struct assay_buf *out, struct assay_slice s)
 {
     assay_buf_append_byte(out, '"');
     while (s.len > 0) {
-        size_t plain = 0;
-        while (plain < s.len && plain_bytes[s.data[plain]]) {
-            plain++;
-        }
+        size_t plain = plain_run(s);
         assay_buf_append(out, assay_slice_head(s, plain));
         s = assay_slice_from(s, plain);
         if (s.len > 0) {
