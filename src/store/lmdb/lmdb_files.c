@@ -219,30 +219,37 @@ enum assay_status lmdb_witness_write(int dir_fd, const struct assay_header_recor
 
 /* A missing or torn witness proves nothing and is no trouble: it is written without a flush, since
  * it guards against a hand, not against the loss of power. */
-enum assay_status lmdb_witness_check(int dir_fd, const struct assay_header_record *header,
-                                     struct assay_error *reterr)
+bool lmdb_witness_read(int dir_fd, struct assay_header_record *ret)
 {
     uint8_t bytes[WITNESS_LEN];
     uint8_t expected[WITNESS_LEN];
     int fd = lmdb_file_open(dir_fd, "witness", O_RDONLY);
     if (fd < 0) {
-        return ASSAY_OK;
+        return false;
     }
     ssize_t got = read(fd, bytes, sizeof(bytes));
     close(fd);
-    struct assay_header_record seen = {0};
     if (got != (ssize_t)sizeof(bytes)) {
-        return ASSAY_OK;
+        return false;
     }
+    struct assay_header_record seen = {0};
     memcpy(seen.log, bytes, ASSAY_LOG_ID_LEN);
     for (size_t i = 0; i < 8; i++) {
         seen.seq = seen.seq << 8 | bytes[ASSAY_LOG_ID_LEN + i];
     }
     witness_bytes(&seen, expected);
     if (memcmp(bytes, expected, sizeof(bytes)) != 0) {
-        return ASSAY_OK;
+        return false;
     }
-    if (memcmp(seen.log, header->log, ASSAY_LOG_ID_LEN) != 0 || seen.seq > header->seq) {
+    *ret = seen;
+    return true;
+}
+
+enum assay_status lmdb_witness_check(const struct assay_header_record *witness,
+                                     const struct assay_header_record *header,
+                                     struct assay_error *reterr)
+{
+    if (memcmp(witness->log, header->log, ASSAY_LOG_ID_LEN) != 0 || witness->seq > header->seq) {
         return assay_fail(ASSAY_ERR_CORRUPT,
                           "this data file is older than what was here, or another store's; put a "
                           "backup in place with: assay store restore",

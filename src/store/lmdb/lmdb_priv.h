@@ -152,7 +152,10 @@ bool lmdb_data_size(int fd, off_t *ret_size);
 int lmdb_file_open(int dir_fd, const char *name, int flags);
 /* Every file here belongs to the directory's owner, also when root made it. */
 void lmdb_own_file(int dir_fd, const char *name);
-ASSAY_MUST_USE enum assay_status lmdb_witness_check(int dir_fd,
+/* Identity and number in the witness; false when there is none that can be read. Read it before the
+ * header it is held against: commits go on meanwhile. */
+bool lmdb_witness_read(int dir_fd, struct assay_header_record *ret);
+ASSAY_MUST_USE enum assay_status lmdb_witness_check(const struct assay_header_record *witness,
                                                     const struct assay_header_record *header,
                                                     struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status lmdb_witness_write(int dir_fd,

@@ -251,6 +251,7 @@ static struct lmdb_store *make(const struct assay_lmdb_options *options)
 static enum assay_status open_all(struct lmdb_store *store, struct assay_error *reterr)
 {
     struct assay_header_record header;
+    struct assay_header_record witness;
     enum assay_status status = lmdb_dir_open(store->path, &store->dir_fd, reterr);
     if (status == ASSAY_OK) {
         status = lmdb_data_check(store->dir_fd, "data", reterr);
@@ -261,14 +262,16 @@ static enum assay_status open_all(struct lmdb_store *store, struct assay_error *
     if (status != ASSAY_OK) {
         return status;
     }
+    /* The witness before the snapshot: others may commit, and bear witness, between the two. */
+    bool witnessed = lmdb_witness_read(store->dir_fd, &witness);
     int rc = mdb_txn_renew(store->reader);
     if (rc != 0) {
         return lmdb_fail(rc, "the store cannot be read", reterr);
     }
     status = lmdb_read_header(store, store->reader, &header, reterr);
     mdb_txn_reset(store->reader);
-    if (status == ASSAY_OK) {
-        status = lmdb_witness_check(store->dir_fd, &header, reterr);
+    if (status == ASSAY_OK && witnessed) {
+        status = lmdb_witness_check(&witness, &header, reterr);
     }
     return status == ASSAY_OK && !store->read_only ? lmdb_writer_start(store, reterr) : status;
 }
