@@ -83,9 +83,10 @@ struct lmdb_store {
     MDB_txn *reader; /* reset between look-ups */
     struct lmdb_header_cache header_cache;
     struct lmdb_ring reader_ring;
-    struct lmdb_client_slot clients[LMDB_CLIENT_SLOTS];
-    struct assay_watch watch; /* of the eventfd */
-    struct assay_timer timer; /* abandons what waits too long */
+    struct lmdb_client_slot callers[LMDB_CLIENT_SLOTS]; /* who asks */
+    struct lmdb_client_slot owners[LMDB_CLIENT_SLOTS];  /* whose tokens are asked about */
+    struct assay_watch watch;                           /* of the eventfd */
+    struct assay_timer timer;                           /* abandons what waits too long */
     bool timer_set;
     uint64_t token_lookups;
     uint64_t refused_addresses;

@@ -21,9 +21,11 @@ static void drop_slot(struct lmdb_client_slot *slot)
     *slot = (struct lmdb_client_slot){0};
 }
 
-static struct lmdb_client_slot *slot_of(struct lmdb_store *store, struct assay_slice client_id)
+static void drop_shelf(struct lmdb_client_slot *shelf)
 {
-    return &store->clients[assay_crc32c(0, client_id) % LMDB_CLIENT_SLOTS];
+    for (size_t i = 0; i < LMDB_CLIENT_SLOTS; i++) {
+        drop_slot(&shelf[i]);
+    }
 }
 
 static bool slot_holds(const struct lmdb_client_slot *slot, struct assay_slice client_id,
@@ -62,15 +64,17 @@ static enum assay_status fill_slot(struct lmdb_store *store, struct lmdb_client_
     return status;
 }
 
-static enum assay_status find_client(struct lmdb_store *store, struct assay_slice client_id,
-                                     uint64_t clients_seq, const struct assay_client_record **ret,
+/* An answer lends at most one record of each shelf, so that reading one never drops another. */
+static enum assay_status find_client(struct lmdb_store *store, struct lmdb_client_slot *shelf,
+                                     struct assay_slice client_id, uint64_t clients_seq,
+                                     const struct assay_client_record **ret,
                                      struct assay_error *reterr)
 {
     *ret = NULL;
     if (client_id.len == 0 || client_id.len > ASSAY_MAX_CLIENT_ID) {
         return ASSAY_OK;
     }
-    struct lmdb_client_slot *slot = slot_of(store, client_id);
+    struct lmdb_client_slot *slot = &shelf[assay_crc32c(0, client_id) % LMDB_CLIENT_SLOTS];
     if (!slot_holds(slot, client_id, clients_seq)) {
         enum assay_status status = fill_slot(store, slot, client_id, clients_seq, reterr);
         if (status != ASSAY_OK) {
@@ -84,15 +88,9 @@ static enum assay_status find_client(struct lmdb_store *store, struct assay_slic
 /* --- look-ups
  * ----------------------------------------------------------------------------------------- */
 
-/* What the records of one answer live in. */
-struct answer {
-    struct assay_token_record token;
-    struct assay_client_record caller; /* a copy: the token's client may share its slot */
-};
-
 static enum assay_status find_token(struct lmdb_store *store,
                                     const struct assay_header_record *header,
-                                    struct assay_lookup *lookup, struct answer *answer,
+                                    struct assay_lookup *lookup, struct assay_token_record *token,
                                     struct assay_error *reterr)
 {
     enum assay_status status =
@@ -107,36 +105,32 @@ static enum assay_status find_token(struct lmdb_store *store,
         return ASSAY_OK;
     }
     store->token_lookups++;
-    status = lmdb_get_token(store, store->reader, lookup->token_id, &answer->token, reterr);
+    status = lmdb_get_token(store, store->reader, lookup->token_id, token, reterr);
     if (status != ASSAY_OK) {
         return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
     }
-    lookup->token = &answer->token;
+    lookup->token = token;
     status = lmdb_find_cutoff(store, store->reader, header, lookup->token, &lookup->cut,
                               &lookup->cutoff, reterr);
-    return status == ASSAY_OK ? find_client(store, lookup->token->client_id, header->clients_seq,
-                                            &lookup->client, reterr)
+    return status == ASSAY_OK ? find_client(store, store->owners, token->client_id,
+                                            header->clients_seq, &lookup->client, reterr)
                               : status;
 }
 
 static enum assay_status find_all(struct lmdb_store *store, struct assay_lookup *lookup,
-                                  struct answer *answer, struct assay_error *reterr)
+                                  struct assay_token_record *token, struct assay_error *reterr)
 {
     struct assay_header_record header;
-    const struct assay_client_record *caller = NULL;
     enum assay_status status = lmdb_read_header(store, store->reader, &header, reterr);
     if (status != ASSAY_OK) {
         return status;
     }
     lookup->as_of = header.seq;
     lookup->horizon_s = header.horizon_s;
-    status = find_client(store, lookup->caller_id, header.clients_seq, &caller, reterr);
-    if (status == ASSAY_OK && caller != NULL) {
-        answer->caller = *caller;
-        lookup->caller = &answer->caller;
-    }
+    status = find_client(store, store->callers, lookup->caller_id, header.clients_seq,
+                         &lookup->caller, reterr);
     return status == ASSAY_OK && lookup->want_token
-               ? find_token(store, &header, lookup, answer, reterr)
+               ? find_token(store, &header, lookup, token, reterr)
                : status;
 }
 
@@ -152,7 +146,7 @@ static void forget_answer(struct assay_lookup *lookup)
 static void find(struct assay_store *base, struct assay_store_find *find)
 {
     struct lmdb_store *store = (struct lmdb_store *)base;
-    struct answer answer;
+    struct assay_token_record token;
     forget_answer(find->lookup);
     /* A snapshot of its own for each look-up, taken now. */
     int rc = store->reader == NULL ? MDB_PANIC : mdb_txn_renew(store->reader);
@@ -161,9 +155,12 @@ static void find(struct assay_store *base, struct assay_store_find *find)
         find->done(find);
         return;
     }
-    find->status = find_all(store, find->lookup, &answer, &find->error);
+    find->status = find_all(store, find->lookup, &token, &find->error);
     if (find->status == ASSAY_ERR_CORRUPT) {
         atomic_store(&store->trouble.corrupt, true);
+    }
+    if (find->status != ASSAY_OK) {
+        forget_answer(find->lookup); /* half an answer is none */
     }
     find->done(find);
     mdb_txn_reset(store->reader);
@@ -194,9 +191,8 @@ static void release(struct lmdb_store *store)
 {
     lmdb_env_close(store);
     lmdb_ring_clear(&store->reader_ring);
-    for (size_t i = 0; i < LMDB_CLIENT_SLOTS; i++) {
-        drop_slot(&store->clients[i]);
-    }
+    drop_shelf(store->callers);
+    drop_shelf(store->owners);
     if (store->dir_fd >= 0) {
         close(store->dir_fd);
     }

@@ -1,0 +1,53 @@
+/* One store behind the contract, and the calls that its tests are made of. */
+#ifndef ASSAY_TEST_STORE_FIXTURE_H
+#define ASSAY_TEST_STORE_FIXTURE_H
+
+#include "engine.h"
+#include "record/change.h"
+#include "record/lookup.h"
+#include "support/test_loop.h"
+
+#define NOW 1000000
+
+struct fixture {
+    struct engine_place place;
+    struct test_loop loop;
+    struct assay_store *store;
+    size_t under_way;
+};
+
+/* What a look-up said, kept past it. */
+struct seen {
+    bool found;
+    bool cut;
+    enum assay_liveness liveness;
+    uint64_t as_of;
+    struct assay_token_record token; /* texts are gone */
+    enum assay_cutoff_kind cut_kind;
+    bool caller;
+};
+
+int fx_setup(void **state);
+int fx_teardown(void **state);
+void fx_reopen(struct fixture *fx);
+/* One change, which the store must be able to carry out. */
+enum assay_change_outcome fx_change(struct fixture *fx, struct assay_change *change);
+/* Asks for `count` changes at once and waits for all; `ops` tell how each went. */
+void fx_change_all(struct fixture *fx, struct assay_change *changes, struct assay_store_change *ops,
+                   size_t count);
+struct seen fx_look(struct fixture *fx, const struct assay_address *address, int64_t now_s);
+void fx_add_client(struct fixture *fx, const char *id);
+void fx_draft(struct assay_token_draft *draft, enum assay_token_kind kind, const char *client,
+              int64_t now_s, int64_t lifetime_s);
+enum assay_change_outcome fx_issue(struct fixture *fx, const char *client, bool refresh,
+                                   int64_t now_s, struct assay_change *ret);
+enum assay_change_outcome fx_rotate(struct fixture *fx, const char *client,
+                                    const struct assay_token_draft *parent, int64_t now_s,
+                                    int64_t window_s, struct assay_change *ret);
+enum assay_change_outcome fx_cut(struct fixture *fx, enum assay_cutoff_kind kind,
+                                 struct assay_slice id, int64_t now_s);
+struct assay_slice fx_text_of(const struct assay_token_draft *draft);
+
+#define FX_TEST(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
+
+#endif
