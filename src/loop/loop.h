@@ -26,6 +26,13 @@ struct assay_timer {
     void *host;    /* the loop's */
 };
 
+/* A call that is put off. The owner fills it in and keeps it while deferred. */
+struct assay_task {
+    void (*run)(struct assay_task *task);
+    void *context; /* the owner's */
+    void *host;    /* the loop's */
+};
+
 struct assay_loop {
     /* Fails with ASSAY_ERR_SYSTEM. */
     enum assay_status (*watch)(struct assay_loop *loop, struct assay_watch *watch,
@@ -34,6 +41,10 @@ struct assay_loop {
     /* Sets or moves the timer to `delay_ms` milliseconds from now. */
     void (*timer_set)(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms);
     void (*timer_clear)(struct assay_loop *loop, struct assay_timer *timer);
+    /* Runs `task` once, when all that is ready in this turn has been served, so that what many ask
+     * for can be done together. NULL where the loop knows no such moment. */
+    void (*defer)(struct assay_loop *loop, struct assay_task *task);
+    void (*undefer)(struct assay_loop *loop, struct assay_task *task);
 };
 
 #endif

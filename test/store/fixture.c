@@ -86,6 +86,7 @@ struct seen fx_look(struct fixture *fx, const struct assay_address *address, int
     struct assay_store_find find = {.lookup = &lookup, .done = looked, .context = &looking};
     lookup.caller_id = ASSAY_SLICE("robot");
     fx->store->ops->find(fx->store, &find);
+    test_loop_run_task(&fx->loop);
     return seen;
 }
 

@@ -427,6 +427,7 @@ static void the_caller_and_the_client_of_the_token_are_both_lent(void **state)
         struct assay_store_find find = {
             .lookup = &lookup, .done = both_clients_read, .context = &asked};
         fx->store->ops->find(fx->store, &find);
+        test_loop_run_task(&fx->loop);
         assert_true(asked.answered);
     }
 }

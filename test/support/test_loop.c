@@ -39,13 +39,34 @@ static void timer_clear(struct assay_loop *base, struct assay_timer *timer)
     ((struct test_loop *)base)->timer = NULL;
 }
 
+static void defer(struct assay_loop *base, struct assay_task *task)
+{
+    ((struct test_loop *)base)->task = task;
+}
+
+static void undefer(struct assay_loop *base, struct assay_task *task)
+{
+    (void)task;
+    ((struct test_loop *)base)->task = NULL;
+}
+
 void test_loop_init(struct test_loop *loop)
 {
-    *loop = (struct test_loop){.loop = {watch, unwatch, timer_set, timer_clear}};
+    *loop = (struct test_loop){.loop = {watch, unwatch, timer_set, timer_clear, defer, undefer}};
+}
+
+void test_loop_run_task(struct test_loop *loop)
+{
+    struct assay_task *task = loop->task;
+    loop->task = NULL;
+    if (task != NULL) {
+        task->run(task);
+    }
 }
 
 void test_loop_turn(struct test_loop *loop, int wait_ms)
 {
+    test_loop_run_task(loop);
     struct pollfd fd = {.fd = loop->watch == NULL ? -1 : loop->watch->fd, .events = POLLIN};
     int64_t left = loop->timer == NULL ? wait_ms : loop->due_ms - now_ms();
     int wait = left < 0 ? 0 : left < wait_ms ? (int)left : wait_ms;

@@ -78,8 +78,42 @@ static void clear_timer(struct assay_loop *loop, struct assay_timer *timer)
     }
 }
 
+static void on_posted(ngx_event_t *event)
+{
+    struct assay_task *task = event->data;
+    task->run(task);
+}
+
+/* nginx runs posted events behind those of the descriptors that were ready. */
+static void defer(struct assay_loop *loop, struct assay_task *task)
+{
+    (void)loop;
+    ngx_event_t *event = task->host;
+    if (event == NULL) {
+        event = ngx_pcalloc(ngx_cycle->pool, sizeof(*event));
+        if (event == NULL) {
+            task->run(task);
+            return;
+        }
+        event->handler = on_posted;
+        event->data = task;
+        event->log = ngx_cycle->log;
+        task->host = event;
+    }
+    ngx_post_event(event, &ngx_posted_events);
+}
+
+static void undefer(struct assay_loop *loop, struct assay_task *task)
+{
+    (void)loop;
+    ngx_event_t *event = task->host;
+    if (event != NULL && event->posted) {
+        ngx_delete_posted_event(event);
+    }
+}
+
 struct assay_loop *ngx_assay_loop(void)
 {
-    static struct assay_loop loop = {watch_fd, unwatch_fd, set_timer, clear_timer};
+    static struct assay_loop loop = {watch_fd, unwatch_fd, set_timer, clear_timer, defer, undefer};
     return &loop;
 }

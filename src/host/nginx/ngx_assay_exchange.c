@@ -26,6 +26,7 @@ struct block {
     struct assay_error error;
     bool calling;  /* the store has been called and has not returned: it may answer meanwhile */
     bool answered; /* it has */
+    bool find_pending;
     bool change_pending;
     bool scrypt_pending;
     int64_t start_us;
@@ -112,6 +113,9 @@ static void on_request_end(void *data)
     if (block->scrypt_pending) {
         return;
     }
+    if (block->find_pending && worker != NULL) {
+        worker->store->ops->find_cancel(worker->store, &block->find);
+    }
     if (block->change_pending) {
         if (worker == NULL || !worker->store->ops->change_cancel(worker->store, &block->change)) {
             return;
@@ -171,12 +175,15 @@ static void take_answer(struct block *block, enum assay_status status,
     run(block);
     block->answered = true;
     if (!block->calling) {
+        ngx_connection_t *c = block->request->connection;
         drive(block);
+        ngx_http_run_posted_requests(c);
     }
 }
 
 static void found(struct assay_store_find *find)
 {
+    ((struct block *)find->context)->find_pending = false;
     take_answer(find->context, find->status, &find->error);
 }
 
@@ -259,6 +266,7 @@ static void call_find(struct block *block)
         .lookup = &block->exchange.lookup, .done = found, .context = block};
     block->calling = true;
     block->answered = false;
+    block->find_pending = true;
     store->ops->find(store, &block->find);
     block->calling = false;
 }

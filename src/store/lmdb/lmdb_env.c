@@ -39,6 +39,16 @@ enum assay_status lmdb_fail(int rc, const char *what, struct assay_error *reterr
     }
 }
 
+struct assay_slice lmdb_tree_name(unsigned lifetime_class, char room[LMDB_TREE_NAME_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    room[0] = 't';
+    room[1] = digits[lifetime_class >> 4 & 15];
+    room[2] = digits[lifetime_class & 15];
+    room[3] = 0;
+    return assay_slice_of(room, 3);
+}
+
 static int open_dbis(MDB_txn *txn, unsigned create, struct lmdb_dbis *ret)
 {
     int rc = mdb_dbi_open(txn, NULL, 0, &ret->header);
@@ -47,8 +57,8 @@ static int open_dbis(MDB_txn *txn, unsigned create, struct lmdb_dbis *ret)
         rc = mdb_dbi_open(txn, db_names[i], flags, &ret->db[i]);
     }
     for (unsigned i = 0; i < ASSAY_LIFETIME_CLASSES && rc == 0; i++) {
-        char name[8];
-        snprintf(name, sizeof(name), "t%02x", i);
+        char name[LMDB_TREE_NAME_SIZE];
+        (void)lmdb_tree_name(i, name);
         rc = mdb_dbi_open(txn, name, create | MDB_INTEGERKEY, &ret->tokens[i]);
     }
     return rc;
@@ -84,6 +94,29 @@ static int open_env(const char *path, uint64_t map_size, unsigned flags, MDB_env
     return 0;
 }
 
+/* Where the map is, by a value that every store has. */
+static enum assay_status find_pages(struct lmdb_store *store, struct assay_error *reterr)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct assay_slice header;
+    int rc = mdb_env_info(store->env, &info);
+    if (rc == 0) {
+        rc = mdb_env_stat(store->env, &stat);
+    }
+    if (rc != 0) {
+        return lmdb_fail(rc, "the store cannot be opened", reterr);
+    }
+    enum assay_status status =
+        lmdb_get(store->reader, store->dbis.header, ASSAY_SLICE("header"), &header, reterr);
+    if (status == ASSAY_ERR_ABSENT) {
+        return assay_fail(ASSAY_ERR_CORRUPT, "the store has no header", reterr);
+    }
+    return status == ASSAY_OK ? lmdb_pages_find(header, stat.ms_psize, info.me_last_pgno + 1,
+                                                &store->pages, reterr)
+                              : status;
+}
+
 enum assay_status lmdb_env_open(struct lmdb_store *store, unsigned flags,
                                 struct assay_error *reterr)
 {
@@ -107,24 +140,31 @@ enum assay_status lmdb_env_open(struct lmdb_store *store, unsigned flags,
         txn = NULL;
     }
     if (rc == 0) {
+        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->lister);
+    }
+    if (rc == 0) {
         rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->reader);
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
-        store->reader = NULL;
         lmdb_env_close(store);
         return lmdb_fail(rc, "the store cannot be opened", reterr);
     }
+    enum assay_status status = find_pages(store, reterr);
+    mdb_txn_reset(store->lister);
     mdb_txn_reset(store->reader);
-    return ASSAY_OK;
+    if (status != ASSAY_OK) {
+        lmdb_env_close(store);
+    }
+    return status;
 }
 
 void lmdb_env_close(struct lmdb_store *store)
 {
-    if (store->reader != NULL) {
-        mdb_txn_abort(store->reader);
-        store->reader = NULL;
-    }
+    mdb_txn_abort(store->reader); /* takes NULL */
+    store->reader = NULL;
+    mdb_txn_abort(store->lister);
+    store->lister = NULL;
     if (store->env != NULL) {
         mdb_env_close(store->env);
         store->env = NULL;

@@ -7,6 +7,7 @@
 #include "record/key_record.h"
 #include "store/lmdb/lmdb_schema.h"
 #include "store/lmdb/lmdb_store.h"
+#include "store/lmdb/lmdb_tree.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #define LMDB_MAX_QUEUE 65536 /* changes waiting */
 #define LMDB_BALLAST (UINT64_C(1) << 20)
 #define LMDB_CLIENT_SLOTS 64
+#define LMDB_AHEAD 16 /* look-ups whose pages are asked of memory at once */
 
 /* The sealing keys as one thread uses them, and which state of the store they are of. */
 struct lmdb_ring {
@@ -63,6 +65,28 @@ struct lmdb_header_cache {
     struct assay_header_record header;
 };
 
+/* A token tree as some snapshot had it. */
+struct lmdb_kept_tree {
+    uint64_t snapshot; /* which; 0: none */
+    struct lmdb_tree tree;
+};
+
+/* Look-ups, linked by their `engine`. */
+struct lmdb_find_list {
+    struct assay_store_find *first;
+    struct assay_store_find *last;
+};
+
+/* The look-ups of the loop's thread. */
+struct lmdb_finds {
+    struct lmdb_find_list waiting;   /* for the end of this turn of the loop */
+    struct lmdb_find_list answering; /* from the snapshot that is open */
+    struct assay_task task;
+    bool task_set;
+    uint64_t snapshot; /* counts them */
+    struct lmdb_kept_tree trees[ASSAY_LIFETIME_CLASSES];
+};
+
 struct lmdb_store {
     struct assay_store base; /* first */
     char *path;              /* of the directory; owned */
@@ -80,7 +104,10 @@ struct lmdb_store {
     struct lmdb_dbis dbis;
 
     /* of the loop's thread */
-    MDB_txn *reader; /* reset between look-ups */
+    MDB_txn *reader; /* of look-ups; reset between them */
+    MDB_txn *lister; /* of listings, which may be asked for while a look-up is answered */
+    struct lmdb_pages pages;
+    struct lmdb_finds finds;
     struct lmdb_header_cache header_cache;
     struct lmdb_ring reader_ring;
     struct lmdb_client_slot callers[LMDB_CLIENT_SLOTS]; /* who asks */
@@ -133,6 +160,17 @@ ASSAY_MUST_USE enum assay_status lmdb_ring_refresh(struct lmdb_store *store, MDB
                                                    uint64_t keys_seq, struct lmdb_ring *ring,
                                                    struct assay_error *reterr);
 void lmdb_ring_clear(struct lmdb_ring *ring);
+#define LMDB_TREE_NAME_SIZE 4
+/* The name of the tree of a lifetime class, spelled into `room`. */
+struct assay_slice lmdb_tree_name(unsigned lifetime_class, char room[LMDB_TREE_NAME_SIZE]);
+
+/* lmdb_find.c */
+
+void lmdb_find_init(struct lmdb_store *store);
+/* Refuses what still waits, and forgets the clients. */
+void lmdb_find_stop(struct lmdb_store *store);
+void lmdb_find_submit(struct assay_store *base, struct assay_store_find *find);
+void lmdb_find_cancel(struct assay_store *base, struct assay_store_find *find);
 
 /* lmdb_files.c: the files beside the data */
 

@@ -388,9 +388,9 @@ static enum assay_status run_verb(struct listing *l, struct assay_error *reterr)
 enum assay_status lmdb_list_run(struct lmdb_store *store, struct assay_query *query,
                                 struct assay_error *reterr)
 {
-    struct listing l = {.store = store, .txn = store->reader, .query = query};
+    struct listing l = {.store = store, .txn = store->lister, .query = query};
     query->more = false;
-    int rc = mdb_txn_renew(store->reader);
+    int rc = mdb_txn_renew(store->lister);
     if (rc != 0) {
         return lmdb_fail(rc, "the store cannot be read", reterr);
     }
@@ -398,6 +398,6 @@ enum assay_status lmdb_list_run(struct lmdb_store *store, struct assay_query *qu
     if (status == ASSAY_OK) {
         status = run_verb(&l, reterr);
     }
-    mdb_txn_reset(store->reader);
+    mdb_txn_reset(store->lister);
     return status;
 }

@@ -1,0 +1,365 @@
+#include "store/lmdb/lmdb_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- clients, read once and kept while no client changes */
+
+static void drop_slot(struct lmdb_client_slot *slot)
+{
+    free(slot->bytes);
+    *slot = (struct lmdb_client_slot){0};
+}
+
+static void drop_shelf(struct lmdb_client_slot *shelf)
+{
+    for (size_t i = 0; i < LMDB_CLIENT_SLOTS; i++) {
+        drop_slot(&shelf[i]);
+    }
+}
+
+static bool slot_holds(const struct lmdb_client_slot *slot, struct assay_slice client_id,
+                       uint64_t clients_seq)
+{
+    return slot->bytes != NULL && slot->clients_seq == clients_seq &&
+           assay_slice_equal(assay_slice_of(slot->bytes, slot->id_len), client_id);
+}
+
+/* Reads a client into its slot, from bytes of its own, so that it outlives the snapshot. */
+static enum assay_status fill_slot(struct lmdb_store *store, struct lmdb_client_slot *slot,
+                                   struct assay_slice client_id, uint64_t clients_seq,
+                                   struct assay_error *reterr)
+{
+    struct assay_slice bytes;
+    drop_slot(slot);
+    enum assay_status status =
+        lmdb_get(store->reader, store->dbis.db[LMDB_DB_CLIENT], client_id, &bytes, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    slot->bytes = malloc(client_id.len + bytes.len);
+    if (slot->bytes == NULL) {
+        return assay_fail(ASSAY_ERR_STORE, "no memory for a client", reterr);
+    }
+    memcpy(slot->bytes, client_id.data, client_id.len);
+    memcpy(slot->bytes + client_id.len, bytes.data, bytes.len);
+    slot->id_len = client_id.len;
+    slot->clients_seq = clients_seq;
+    status = assay_client_record_parse(assay_slice_of(slot->bytes, client_id.len),
+                                       assay_slice_of(slot->bytes + client_id.len, bytes.len),
+                                       &slot->record, reterr);
+    if (status != ASSAY_OK) {
+        drop_slot(slot);
+    }
+    return status;
+}
+
+/* An answer lends at most one record of each shelf, so that reading one never drops another. */
+static enum assay_status find_client(struct lmdb_store *store, struct lmdb_client_slot *shelf,
+                                     struct assay_slice client_id, uint64_t clients_seq,
+                                     const struct assay_client_record **ret,
+                                     struct assay_error *reterr)
+{
+    *ret = NULL;
+    if (client_id.len == 0 || client_id.len > ASSAY_MAX_CLIENT_ID) {
+        return ASSAY_OK;
+    }
+    struct lmdb_client_slot *slot = &shelf[assay_crc32c(0, client_id) % LMDB_CLIENT_SLOTS];
+    if (!slot_holds(slot, client_id, clients_seq)) {
+        enum assay_status status = fill_slot(store, slot, client_id, clients_seq, reterr);
+        if (status != ASSAY_OK) {
+            return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
+        }
+    }
+    *ret = &slot->record;
+    return ASSAY_OK;
+}
+
+/* --- one look-up in a snapshot */
+
+/* The tree of a lifetime class, as this snapshot has it. */
+static enum assay_status tree_of(struct lmdb_store *store, uint8_t lifetime_class,
+                                 const struct lmdb_tree **ret, struct assay_error *reterr)
+{
+    struct lmdb_kept_tree *kept = &store->finds.trees[lifetime_class];
+    *ret = &kept->tree;
+    if (kept->snapshot == store->finds.snapshot) {
+        return ASSAY_OK;
+    }
+    struct assay_slice record;
+    char name[LMDB_TREE_NAME_SIZE];
+    enum assay_status status = lmdb_get(store->reader, store->dbis.header,
+                                        lmdb_tree_name(lifetime_class, name), &record, reterr);
+    if (status == ASSAY_OK) {
+        status = lmdb_tree_parse(&store->pages, record, &kept->tree, reterr);
+    } else if (status == ASSAY_ERR_ABSENT) {
+        kept->tree = (struct lmdb_tree){.root = LMDB_NO_PAGE};
+        status = ASSAY_OK;
+    }
+    kept->snapshot = status == ASSAY_OK ? store->finds.snapshot : 0;
+    return status;
+}
+
+static void open_address(struct lmdb_store *store, struct assay_lookup *lookup)
+{
+    lookup->address_opened =
+        assay_address_open(&store->reader_ring.ring, &lookup->address, &lookup->token_id);
+}
+
+static enum assay_status find_token(struct lmdb_store *store,
+                                    const struct assay_header_record *header,
+                                    struct assay_lookup *lookup, struct assay_token_record *token,
+                                    struct assay_error *reterr)
+{
+    const struct lmdb_tree *tree;
+    struct assay_slice bytes;
+    if (!lookup->address_opened) {
+        open_address(store, lookup);
+    }
+    if (!lookup->address_opened) {
+        store->refused_addresses++;
+        return ASSAY_OK;
+    }
+    store->token_lookups++;
+    enum assay_status status = tree_of(store, lookup->token_id.lifetime_class, &tree, reterr);
+    if (status == ASSAY_OK) {
+        status = lmdb_tree_get(tree, lookup->token_id.seq, &bytes, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = assay_token_record_parse(lookup->token_id, bytes, token, reterr);
+    }
+    if (status != ASSAY_OK) {
+        return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
+    }
+    lookup->token = token;
+    status = lmdb_find_cutoff(store, store->reader, header, lookup->token, &lookup->cut,
+                              &lookup->cutoff, reterr);
+    return status == ASSAY_OK ? find_client(store, store->owners, token->client_id,
+                                            header->clients_seq, &lookup->client, reterr)
+                              : status;
+}
+
+static enum assay_status find_all(struct lmdb_store *store,
+                                  const struct assay_header_record *header,
+                                  struct assay_lookup *lookup, struct assay_token_record *token,
+                                  struct assay_error *reterr)
+{
+    lookup->as_of = header->seq;
+    lookup->horizon_s = header->horizon_s;
+    enum assay_status status = find_client(store, store->callers, lookup->caller_id,
+                                           header->clients_seq, &lookup->caller, reterr);
+    return status == ASSAY_OK && lookup->want_token
+               ? find_token(store, header, lookup, token, reterr)
+               : status;
+}
+
+static void forget_answer(struct assay_lookup *lookup)
+{
+    lookup->caller = NULL;
+    lookup->token = NULL;
+    lookup->client = NULL;
+    lookup->address_opened = false;
+    lookup->cut = false;
+}
+
+static void answer(struct lmdb_store *store, const struct assay_header_record *header,
+                   struct assay_store_find *find)
+{
+    struct assay_token_record token;
+    find->status = find_all(store, header, find->lookup, &token, &find->error);
+    if (find->status == ASSAY_ERR_CORRUPT) {
+        atomic_store(&store->trouble.corrupt, true);
+    }
+    if (find->status != ASSAY_OK) {
+        forget_answer(find->lookup); /* half an answer is none */
+    }
+    find->done(find);
+}
+
+static void refuse(struct assay_store_find *find, enum assay_status status,
+                   const struct assay_error *error)
+{
+    forget_answer(find->lookup);
+    find->status = status;
+    find->error = *error;
+    find->done(find);
+}
+
+/* --- snapshots
+ *
+ * The look-ups that have come in during one turn of the loop are answered together, from one
+ * snapshot that is taken after the last of them: so each has a snapshot that is younger than its
+ * request, and the pages that all of them want are asked of memory at once. */
+
+static enum assay_status open_snapshot(struct lmdb_store *store,
+                                       struct assay_header_record *ret_header,
+                                       struct assay_error *reterr)
+{
+    MDB_envinfo info;
+    int rc = store->reader == NULL ? MDB_PANIC : mdb_txn_renew(store->reader);
+    if (rc != 0) {
+        return lmdb_fail(rc, "the store cannot be read", reterr);
+    }
+    enum assay_status status = lmdb_read_header(store, store->reader, ret_header, reterr);
+    if (status == ASSAY_OK) {
+        status = lmdb_ring_refresh(store, store->reader, ret_header->keys_seq, &store->reader_ring,
+                                   reterr);
+    }
+    rc = status == ASSAY_OK ? mdb_env_info(store->env, &info) : 0;
+    if (rc != 0) {
+        status = lmdb_fail(rc, "the store cannot be read", reterr);
+    }
+    if (status != ASSAY_OK) {
+        mdb_txn_reset(store->reader);
+        return status;
+    }
+    store->pages.count = info.me_last_pgno + 1;
+    store->finds.snapshot++;
+    return ASSAY_OK;
+}
+
+static struct assay_store_find *next_of(const struct assay_store_find *find)
+{
+    return find->engine;
+}
+
+static void append(struct lmdb_find_list *list, struct assay_store_find *find)
+{
+    find->engine = NULL;
+    if (list->last == NULL) {
+        list->first = find;
+    } else {
+        list->last->engine = find;
+    }
+    list->last = find;
+}
+
+/* Takes `find` out; false when it is not there. */
+static bool unlink_find(struct lmdb_find_list *list, struct assay_store_find *find)
+{
+    struct assay_store_find *before = NULL;
+    struct assay_store_find *at = list->first;
+    while (at != NULL && at != find) {
+        before = at;
+        at = next_of(at);
+    }
+    if (at == NULL) {
+        return false;
+    }
+    if (before == NULL) {
+        list->first = next_of(at);
+    } else {
+        before->engine = at->engine;
+    }
+    if (list->last == at) {
+        list->last = before;
+    }
+    return true;
+}
+
+/* Asks memory for the tokens of the next look-ups. Trouble is left for the look-up itself to meet.
+ */
+static void look_ahead(struct lmdb_store *store)
+{
+    struct lmdb_ahead ahead[LMDB_AHEAD];
+    size_t count = 0;
+    for (struct assay_store_find *find = store->finds.answering.first;
+         find != NULL && count < LMDB_AHEAD; find = next_of(find)) {
+        struct assay_lookup *lookup = find->lookup;
+        if (!lookup->want_token) {
+            continue;
+        }
+        open_address(store, lookup);
+        struct lmdb_ahead *at = &ahead[count];
+        *at = (struct lmdb_ahead){.number = lookup->token_id.seq};
+        if (lookup->address_opened &&
+            tree_of(store, lookup->token_id.lifetime_class, &at->tree, NULL) == ASSAY_OK) {
+            count++;
+        }
+    }
+    lmdb_tree_look_ahead(ahead, count);
+}
+
+/* Answers what waits. Whoever is answered may ask again, and is answered from a younger snapshot.
+ */
+static void answer_waiting(struct lmdb_store *store)
+{
+    struct lmdb_finds *finds = &store->finds;
+    struct assay_header_record header;
+    struct assay_error error = {0};
+    struct assay_store_find *find;
+    finds->answering = finds->waiting;
+    finds->waiting = (struct lmdb_find_list){0};
+
+    enum assay_status status = open_snapshot(store, &header, &error);
+    for (size_t i = 0; (find = finds->answering.first) != NULL; i++) {
+        if (status == ASSAY_OK && i % LMDB_AHEAD == 0 && next_of(find) != NULL) {
+            look_ahead(store);
+        }
+        (void)unlink_find(&finds->answering, find);
+        if (status == ASSAY_OK) {
+            answer(store, &header, find);
+        } else {
+            refuse(find, status, &error);
+        }
+    }
+    if (status == ASSAY_OK) {
+        mdb_txn_reset(store->reader);
+    }
+}
+
+static void on_turn(struct assay_task *task)
+{
+    struct lmdb_store *store = task->context;
+    store->finds.task_set = false;
+    answer_waiting(store);
+}
+
+void lmdb_find_submit(struct assay_store *base, struct assay_store_find *find)
+{
+    struct lmdb_store *store = (struct lmdb_store *)base;
+    struct lmdb_finds *finds = &store->finds;
+    forget_answer(find->lookup);
+    find->error = (struct assay_error){0};
+    append(&finds->waiting, find);
+    if (finds->task_set) {
+        return;
+    }
+    finds->task_set = true;
+    if (store->loop != NULL && store->loop->defer != NULL) {
+        store->loop->defer(store->loop, &finds->task);
+        return;
+    }
+    while (finds->waiting.first != NULL) {
+        answer_waiting(store);
+    }
+    finds->task_set = false;
+}
+
+void lmdb_find_cancel(struct assay_store *base, struct assay_store_find *find)
+{
+    struct lmdb_finds *finds = &((struct lmdb_store *)base)->finds;
+    if (!unlink_find(&finds->answering, find)) {
+        (void)unlink_find(&finds->waiting, find);
+    }
+}
+
+void lmdb_find_init(struct lmdb_store *store)
+{
+    store->finds.task = (struct assay_task){.run = on_turn, .context = store};
+}
+
+void lmdb_find_stop(struct lmdb_store *store)
+{
+    struct assay_error error = {.what = "the store is closing"};
+    struct assay_store_find *find;
+    if (store->finds.task_set) {
+        store->loop->undefer(store->loop, &store->finds.task);
+    }
+    while ((find = store->finds.waiting.first) != NULL) {
+        (void)unlink_find(&store->finds.waiting, find);
+        refuse(find, ASSAY_ERR_STORE, &error);
+    }
+    drop_shelf(store->callers);
+    drop_shelf(store->owners);
+}
