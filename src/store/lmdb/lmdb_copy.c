@@ -217,20 +217,6 @@ static enum assay_status lengthen(int dir_fd, struct assay_error *reterr)
     return ok ? ASSAY_OK : assay_fail(ASSAY_ERR_SYSTEM, "the copy cannot be put in place", reterr);
 }
 
-/* Does some process have the store open? LMDB's processes share a lock on the first byte of its
- * file. */
-static bool is_open(int dir_fd)
-{
-    int fd = lmdb_file_open(dir_fd, "data-lock", O_RDWR);
-    if (fd < 0) {
-        return false;
-    }
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
-    bool open = fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
-    close(fd);
-    return open;
-}
-
 static void clean_up(int dir_fd)
 {
     (void)unlinkat(dir_fd, "restore/data", 0);
@@ -287,7 +273,7 @@ enum assay_status assay_lmdb_restore(const char *path, const char *from, bool ke
         return status;
     }
     clean_up(dir_fd);
-    if (is_open(dir_fd)) {
+    if (lmdb_presence_any(dir_fd)) {
         status =
             assay_fail(ASSAY_ERR_CONFLICT, "the store is in use: stop the server first", reterr);
     } else if (mkdirat(dir_fd, "restore", 0700) != 0) {

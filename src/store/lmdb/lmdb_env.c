@@ -125,7 +125,10 @@ enum assay_status lmdb_env_open(struct lmdb_store *store, unsigned flags,
     int rc = open_env(store->path, store->map_size, flags, &store->env);
     if (rc != 0) {
         store->env = NULL;
-        return lmdb_fail(rc, "the store cannot be opened", reterr);
+        return lmdb_fail(rc,
+                         rc == EACCES ? "the store's files belong to another user"
+                                      : "the store cannot be opened",
+                         reterr);
     }
     lmdb_own_file(store->dir_fd, "data-lock");
     rc = mdb_reader_check(store->env, &dead); /* slots that killed processes left behind */

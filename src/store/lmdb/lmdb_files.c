@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* The directory itself is opened without following a link, and everything in it by this descriptor.
@@ -256,36 +255,4 @@ enum assay_status lmdb_witness_check(const struct assay_header_record *witness,
                           reterr);
     }
     return ASSAY_OK;
-}
-
-bool lmdb_ballast_build(int dir_fd)
-{
-    static const uint8_t zeros[65536];
-    int fd = lmdb_file_open(dir_fd, "ballast", O_WRONLY | O_CREAT | O_TRUNC);
-    if (fd < 0) {
-        return false;
-    }
-    bool good = true;
-    for (uint64_t written = 0; written < LMDB_BALLAST && good; written += sizeof(zeros)) {
-        good = write(fd, zeros, sizeof(zeros)) == (ssize_t)sizeof(zeros);
-    }
-    good = close(fd) == 0 && good;
-    if (!good) {
-        lmdb_ballast_release(dir_fd);
-    }
-    return good;
-}
-
-void lmdb_ballast_release(int dir_fd)
-{
-    (void)unlinkat(dir_fd, "ballast", 0);
-}
-
-uint64_t lmdb_disk_free(int dir_fd)
-{
-    struct statvfs fs;
-    if (fstatvfs(dir_fd, &fs) != 0) {
-        return 0;
-    }
-    return (uint64_t)fs.f_frsize * (geteuid() == 0 ? fs.f_bfree : fs.f_bavail);
 }

@@ -196,7 +196,9 @@ static enum assay_status open_snapshot(struct lmdb_store *store,
                                        struct assay_error *reterr)
 {
     MDB_envinfo info;
-    int rc = store->reader == NULL ? MDB_PANIC : mdb_txn_renew(store->reader);
+    /* Not while its data is not there any more: others may write to what is in its place. */
+    bool readable = store->reader != NULL && !atomic_load(&store->trouble.gone);
+    int rc = readable ? mdb_txn_renew(store->reader) : MDB_PANIC;
     if (rc != 0) {
         return lmdb_fail(rc, "the store cannot be read", reterr);
     }

@@ -39,7 +39,8 @@ struct lmdb_trouble {
     atomic_bool full;
     atomic_bool io;
     atomic_bool clock_stepped;
-    atomic_bool replaced;
+    atomic_bool replaced; /* files of the store are gone or others */
+    atomic_bool gone;     /* and the data among them: nothing here may be believed */
     atomic_bool corrupt;
     atomic_bool write_blocked;
 };
@@ -87,10 +88,19 @@ struct lmdb_finds {
     struct lmdb_kept_tree trees[ASSAY_LIFETIME_CLASSES];
 };
 
+/* Which files this process has open, and its lock on the data that says so to others. */
+struct lmdb_presence {
+    int fd; /* of the data, -1 while there is none; holds the lock */
+    uint64_t device;
+    uint64_t data_inode;
+    uint64_t lock_inode;
+};
+
 struct lmdb_store {
     struct assay_store base; /* first */
     char *path;              /* of the directory; owned */
     int dir_fd;
+    struct lmdb_presence presence;
     uint64_t max_size;
     uint64_t map_size;
     bool read_only;
@@ -129,8 +139,9 @@ struct lmdb_store {
     int64_t sweep_wall_s; /* wall clock and boot clock at the last sweep */
     int64_t sweep_boot_s;
     uint64_t free_pages; /* at the last look */
-    int64_t free_pages_ms;
-    bool ballast;
+    int64_t free_pages_us;
+    int64_t free_pages_cost_us; /* what that look took */
+    bool poisoned;              /* the environment must be opened anew */
 
     struct lmdb_queue queue;
     int event_fd;
@@ -200,10 +211,34 @@ ASSAY_MUST_USE enum assay_status lmdb_witness_check(const struct assay_header_re
 ASSAY_MUST_USE enum assay_status lmdb_witness_write(int dir_fd,
                                                     const struct assay_header_record *header,
                                                     struct assay_error *reterr);
-bool lmdb_ballast_build(int dir_fd);
+
+/* lmdb_presence.c: who has the store open */
+
+/* Before the environment is opened: this process shows itself on the data file, and finds the lock
+ * file that others use still in its place. */
+ASSAY_MUST_USE enum assay_status lmdb_presence_join(struct lmdb_store *store,
+                                                    struct assay_error *reterr);
+/* Once it is open: remembers the files, and lets others in. */
+ASSAY_MUST_USE enum assay_status lmdb_presence_settle(struct lmdb_store *store,
+                                                      struct assay_error *reterr);
+void lmdb_presence_leave(struct lmdb_store *store);
+/* Sets trouble.replaced, and trouble.gone when the data is another's, as the files are now. */
+void lmdb_presence_look(struct lmdb_store *store);
+/* Does any process have the store of the directory open? */
+bool lmdb_presence_any(int dir_fd);
+
+/* lmdb_room.c: what may still be written */
+
+struct lmdb_room {
+    bool issue;  /* there is room for new tokens */
+    bool revoke; /* there is room for cutoffs */
+};
+
+/* Looks at the store's size and at the disk; gives the ballast up or builds it, as fits. */
+struct lmdb_room lmdb_room_look(struct lmdb_store *store);
+/* Is there too little left for a commit? */
+bool lmdb_disk_is_full(const struct lmdb_store *store);
 void lmdb_ballast_release(int dir_fd);
-/* Bytes that this process may still write in the file system of the store. */
-uint64_t lmdb_disk_free(int dir_fd);
 
 /* lmdb_read.c: what reads share; all work in any transaction */
 

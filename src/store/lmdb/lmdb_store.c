@@ -15,7 +15,7 @@ static int64_t system_clock(void *context)
 static void list(struct assay_store *base, struct assay_store_list *list)
 {
     struct lmdb_store *store = (struct lmdb_store *)base;
-    list->status = store->lister == NULL
+    list->status = store->lister == NULL || atomic_load(&store->trouble.gone)
                        ? assay_fail(ASSAY_ERR_STORE, "the store is closed", &list->error)
                        : lmdb_list_run(store, list->query, &list->error);
     list->done(list);
@@ -31,6 +31,7 @@ static void release(struct lmdb_store *store)
 {
     lmdb_find_stop(store);
     lmdb_env_close(store);
+    lmdb_presence_leave(store);
     lmdb_ring_clear(&store->reader_ring);
     if (store->dir_fd >= 0) {
         close(store->dir_fd);
@@ -64,6 +65,7 @@ static struct lmdb_store *make(const struct assay_lmdb_options *options)
     }
     store->base.ops = &ops;
     store->dir_fd = -1;
+    store->presence.fd = -1;
     store->event_fd = -1;
     store->wake_fd = -1;
     store->path = strdup(options->path);
@@ -93,7 +95,13 @@ static enum assay_status open_all(struct lmdb_store *store, struct assay_error *
         status = lmdb_data_check(store->dir_fd, "data", reterr);
     }
     if (status == ASSAY_OK) {
+        status = lmdb_presence_join(store, reterr);
+    }
+    if (status == ASSAY_OK) {
         status = lmdb_env_open(store, 0, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = lmdb_presence_settle(store, reterr);
     }
     if (status != ASSAY_OK) {
         return status;

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #define SWEEP_EVERY_MS 2000
-#define LOOK_EVERY_MS 1000 /* free pages, witness */
+#define LOOK_EVERY_MS 1000 /* room, files, witness */
+#define RETRY_EVERY_MS 250 /* while there is trouble */
 
 /* The engine's part of an operation. */
 struct queued {
@@ -160,8 +161,11 @@ static void reopen(struct lmdb_store *store)
     struct assay_error error = {0};
     lmdb_env_close(store);
     lmdb_ring_clear(&store->reader_ring);
+    lmdb_presence_look(store);
+    if (atomic_load(&store->trouble.replaced)) {
+        return; /* not what lies there now */
+    }
     if (lmdb_env_open(store, 0, &error) != ASSAY_OK) {
-        atomic_store(&store->trouble.io, true);
         lmdb_log(store, ASSAY_LOG_ERROR, "store_io", error.what);
     }
 }
@@ -243,7 +247,7 @@ static void fail_all(struct batch *batch, enum assay_status status, const char *
     }
 }
 
-/* Room: what stops at 95 % of the size and on a disk that is nearly full, and what goes on. */
+/* What stops when room runs short, and what goes on. */
 static bool may_always(enum assay_change_verb verb)
 {
     switch (verb) {
@@ -262,72 +266,18 @@ static bool may_always(enum assay_change_verb verb)
     return false;
 }
 
-static uint64_t used_bytes(struct lmdb_store *store)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    MDB_txn *txn;
-    if (mdb_env_info(store->env, &info) != 0 || mdb_env_stat(store->env, &stat) != 0) {
-        return 0;
-    }
-    int64_t now_ms = lmdb_now_ms();
-    if (now_ms - store->free_pages_ms >= LOOK_EVERY_MS || now_ms < store->free_pages_ms) {
-        if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) == 0) {
-            store->free_pages = lmdb_free_pages(txn);
-            store->free_pages_ms = now_ms;
-            mdb_txn_abort(txn);
-        }
-    }
-    uint64_t pages = info.me_last_pgno + 1;
-    return (pages > store->free_pages ? pages - store->free_pages : 0) * stat.ms_psize;
-}
-
-struct room {
-    bool issue;  /* there is room for new tokens */
-    bool revoke; /* there is room for cutoffs */
-};
-
-static void note_full(struct lmdb_store *store, bool full)
-{
-    if (atomic_exchange(&store->trouble.full, full) != full) {
-        lmdb_log(store, full ? ASSAY_LOG_ERROR : ASSAY_LOG_NOTICE, "store_full",
-                 full ? "no room for new tokens: free disk space or raise max_size"
-                      : "there is room again");
-    }
-}
-
-/* The ballast is room that only revocation gets: given up when the disk is full, built again when
- * there is twice as much as it takes. */
-static struct room look_for_room(struct lmdb_store *store)
-{
-    uint64_t used = used_bytes(store);
-    uint64_t disk = lmdb_disk_free(store->dir_fd);
-    bool disk_full = disk < LMDB_BALLAST / 4;
-    struct room room = {
-        .issue = used < store->max_size / 100 * 95 && !disk_full,
-        .revoke = used < store->max_size,
-    };
-    if (disk_full && store->ballast) {
-        lmdb_ballast_release(store->dir_fd);
-        store->ballast = false;
-    } else if (!store->ballast && disk > 4 * LMDB_BALLAST) {
-        store->ballast = lmdb_ballast_build(store->dir_fd);
-    }
-    if (!store->ballast && disk < 4 * LMDB_BALLAST) {
-        room.issue = false; /* what is left is for revocation */
-    }
-    note_full(store, !room.issue);
-    return room;
-}
-
 static int begin(struct lmdb_store *store, struct lmdb_write *w, struct assay_error *error)
 {
     *w = (struct lmdb_write){.store = store};
-    int rc = store->env == NULL ? MDB_PANIC : mdb_txn_begin(store->env, NULL, 0, &w->txn);
+    if (store->env == NULL || atomic_load(&store->trouble.replaced)) {
+        return MDB_PANIC;
+    }
+    int rc = mdb_txn_begin(store->env, NULL, 0, &w->txn);
     if (rc != 0) {
         w->txn = NULL;
         return rc;
     }
+    atomic_store(&store->trouble.write_blocked, false);
     enum assay_status status = lmdb_read_header(store, w->txn, &w->header, error);
     if (status == ASSAY_OK) {
         status = lmdb_ring_refresh(store, w->txn, w->header.keys_seq, &store->writer_ring, error);
@@ -366,8 +316,9 @@ static void tell_others(struct lmdb_store *store, const struct assay_header_reco
     }
 }
 
-/* Asks the loop to close and open the environment: after a failed write of the meta page, LMDB lets
- * nothing through until that is done. */
+/* Asks the loop to close and open the environment, and waits until it has: after a failed write of
+ * the meta page, LMDB lets nothing through until that is done. It may fail; then it is asked again
+ * later. */
 static void ask_to_reopen(struct lmdb_store *store)
 {
     struct lmdb_queue *queue = &store->queue;
@@ -378,7 +329,43 @@ static void ask_to_reopen(struct lmdb_store *store)
     while (queue->reopen && !queue->stopping) {
         pthread_cond_wait(&queue->reopened, &queue->lock);
     }
+    queue->reopen = false;
     pthread_mutex_unlock(&queue->lock);
+    store->poisoned = false;
+}
+
+/* Before anything is written: the files are still those that were opened, and there is an
+ * environment that works. */
+static void see_to_environment(struct lmdb_store *store)
+{
+    lmdb_presence_look(store);
+    if ((store->env == NULL || store->poisoned) && !atomic_load(&store->trouble.replaced)) {
+        ask_to_reopen(store);
+    }
+}
+
+static void note_io(struct lmdb_store *store, bool trouble)
+{
+    if (atomic_exchange(&store->trouble.io, trouble) != trouble) {
+        lmdb_log(store, trouble ? ASSAY_LOG_ERROR : ASSAY_LOG_NOTICE, "store_io",
+                 trouble ? "a commit failed" : "commits reach the disk again");
+    }
+}
+
+/* Nothing of a failed commit is tried again: what the system was told to flush and could not, it
+ * may have forgotten since. The change is refused, and the environment opened anew before the next.
+ */
+static enum assay_status commit_failed(struct lmdb_store *store, int rc, struct assay_error *error)
+{
+    note_io(store, true);
+    /* LMDB reports a short write as EIO: whether the disk was full shows in what is left of it. */
+    bool full = rc == ENOSPC || lmdb_disk_is_full(store);
+    if (full) {
+        lmdb_ballast_release(store->dir_fd);
+    }
+    ask_to_reopen(store);
+    return full ? assay_fail(ASSAY_ERR_FULL, "the disk is full", error)
+                : assay_fail(ASSAY_ERR_STORE, "the store could not be written to the disk", error);
 }
 
 static enum assay_status commit(struct lmdb_write *w, struct assay_error *error)
@@ -394,20 +381,9 @@ static enum assay_status commit(struct lmdb_write *w, struct assay_error *error)
     int rc = mdb_txn_commit(w->txn);
     w->txn = NULL;
     if (rc != 0) {
-        atomic_store(&store->trouble.io, true);
-        lmdb_log(store, ASSAY_LOG_ERROR, "store_io", "a commit failed");
-        lmdb_ballast_release(store->dir_fd);
-        store->ballast = false;
-        ask_to_reopen(store);
-        /* LMDB reports a short write as EIO: whether the disk was full shows in what is left of it.
-         */
-        bool full = rc == ENOSPC || lmdb_disk_free(store->dir_fd) < 4 * LMDB_BALLAST;
-        return full ? assay_fail(ASSAY_ERR_FULL, "the disk is full", error)
-                    : assay_fail(ASSAY_ERR_STORE, "the store could not be written to the disk",
-                                 error);
+        return commit_failed(store, rc, error);
     }
-    atomic_store(&store->trouble.io, false);
-    atomic_store(&store->trouble.write_blocked, false);
+    note_io(store, false);
     atomic_fetch_add(&store->commits, 1);
     atomic_fetch_add(&store->commit_us_total, (uint64_t)(now_us() - start_us));
     tell_others(store, &w->header);
@@ -416,8 +392,8 @@ static enum assay_status commit(struct lmdb_write *w, struct assay_error *error)
 
 /* Runs one change in `w`. Trouble with it alone leaves the header as it was; *ret_torn tells when
  * it had written something before. */
-static void run_one(struct lmdb_write *w, struct assay_store_change *op, const struct room *room,
-                    bool *ret_torn)
+static void run_one(struct lmdb_write *w, struct assay_store_change *op,
+                    const struct lmdb_room *room, bool *ret_torn)
 {
     const struct assay_header_record header = w->header;
     bool dirty = w->dirty;
@@ -437,7 +413,7 @@ static void run_one(struct lmdb_write *w, struct assay_store_change *op, const s
 
 /* The same inside a transaction of its own, nested in the batch's. */
 static enum assay_status run_nested(struct lmdb_write *w, struct assay_store_change *op,
-                                    const struct room *room, struct assay_error *error)
+                                    const struct lmdb_room *room, struct assay_error *error)
 {
     MDB_txn *outer = w->txn;
     bool dirty = w->dirty;
@@ -462,7 +438,7 @@ static enum assay_status run_nested(struct lmdb_write *w, struct assay_store_cha
  * its limits): then the batch starts over with each change nested, which costs more and saves the
  * others. */
 static enum assay_status run_batch(struct lmdb_write *w, struct batch *batch,
-                                   const struct room *room, bool *ret_torn,
+                                   const struct lmdb_room *room, bool *ret_torn,
                                    struct assay_error *error)
 {
     *ret_torn = false;
@@ -476,7 +452,7 @@ static enum assay_status run_batch(struct lmdb_write *w, struct batch *batch,
 }
 
 static enum assay_status run_batch_nested(struct lmdb_store *store, struct batch *batch,
-                                          const struct room *room, struct assay_error *error)
+                                          const struct lmdb_room *room, struct assay_error *error)
 {
     struct lmdb_write w;
     int rc = begin(store, &w, error);
@@ -494,30 +470,37 @@ static enum assay_status run_batch_nested(struct lmdb_store *store, struct batch
     return status;
 }
 
+static const char *why_not(const struct lmdb_store *store, const struct assay_error *error)
+{
+    if (atomic_load(&store->trouble.replaced)) {
+        return "the store's files were removed or replaced under it: restart what has it open";
+    }
+    return error->what == NULL ? "the store cannot be written" : error->what;
+}
+
 static void write_batch(struct lmdb_store *store)
 {
     struct batch batch = {.count = 0};
     struct lmdb_write w;
     struct assay_error error = {0};
     bool torn = false;
-    struct room room = look_for_room(store);
+    see_to_environment(store);
+    struct lmdb_room room = lmdb_room_look(store);
     int rc = begin(store, &w, &error);
     take(&store->queue, &batch);
-    enum assay_status status = rc == 0 ? run_batch(&w, &batch, &room, &torn, &error)
-                                       : lmdb_fail(rc, "the store cannot be written", &error);
+    enum assay_status status =
+        rc == 0 ? run_batch(&w, &batch, &room, &torn, &error) : lmdb_fail(rc, NULL, &error);
     if (w.txn != NULL) {
         mdb_txn_abort(w.txn);
     }
     if (status == ASSAY_OK && torn) {
         status = run_batch_nested(store, &batch, &room, &error);
     }
+    store->poisoned |= rc == MDB_PANIC;
     if (status != ASSAY_OK) {
-        fail_all(&batch, status, error.what == NULL ? "the store cannot be written" : error.what);
+        fail_all(&batch, status, why_not(store, &error));
     }
     answer(store, &batch);
-    if (rc == MDB_PANIC) {
-        ask_to_reopen(store);
-    }
 }
 
 /* A step of the wall clock against the clock that never steps. */
@@ -561,13 +544,48 @@ static void sweep_once(struct lmdb_store *store)
     store->last_sweep_ms = lmdb_now_ms() - (change.u.sweep.more ? SWEEP_EVERY_MS : 0);
 }
 
-/* Waits for work, for the time to sweep, or for the end. True: there is something to commit. */
+static bool in_trouble(struct lmdb_store *store)
+{
+    struct lmdb_trouble *trouble = &store->trouble;
+    return store->env == NULL || store->poisoned || atomic_load(&trouble->io) ||
+           atomic_load(&trouble->full) || atomic_load(&trouble->write_blocked) ||
+           atomic_load(&trouble->replaced);
+}
+
+/* Finds out by itself that a trouble is over: readiness keeps requests away while there is one, so
+ * no request may be needed to end it. A failing disk is tried with a commit that changes nothing.
+ */
+static void look_after(struct lmdb_store *store)
+{
+    struct lmdb_write w;
+    struct assay_error error = {0};
+    see_to_environment(store);
+    (void)lmdb_room_look(store);
+    bool io = atomic_load(&store->trouble.io);
+    if (!io && !atomic_load(&store->trouble.write_blocked)) {
+        return;
+    }
+    int rc = begin(store, &w, &error);
+    if (rc == 0 && io) {
+        (void)commit(&w, &error);
+    }
+    if (w.txn != NULL) {
+        mdb_txn_abort(w.txn);
+    }
+    store->poisoned |= rc == MDB_PANIC;
+}
+
+/* Waits for work, for the time to look after the store, or for the end. True: there is something to
+ * commit. */
 static bool wait_for_work(struct lmdb_store *store, bool *ret_stop)
 {
     struct lmdb_queue *queue = &store->queue;
     struct timespec until;
+    long wait_ms = in_trouble(store) ? RETRY_EVERY_MS : LOOK_EVERY_MS;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += SWEEP_EVERY_MS / 1000;
+    until.tv_nsec += wait_ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&queue->lock);
     int rc = 0;
     while (queue->waiting == NULL && !queue->stopping && rc == 0) {
@@ -583,10 +601,16 @@ static void *write_until_told_to_stop(void *argument)
 {
     struct lmdb_store *store = argument;
     bool stop = false;
+    int64_t looked_ms = lmdb_now_ms();
     while (!stop) {
         if (wait_for_work(store, &stop)) {
             write_batch(store);
             stop = false; /* what is queued is answered before the end */
+        }
+        int64_t every_ms = in_trouble(store) ? RETRY_EVERY_MS : LOOK_EVERY_MS;
+        if (!stop && lmdb_now_ms() - looked_ms >= every_ms) {
+            look_after(store);
+            looked_ms = lmdb_now_ms();
         }
         bool due = lmdb_now_ms() - store->last_sweep_ms >= SWEEP_EVERY_MS;
         if (store->sweep && due && store->env != NULL && !stop) {
@@ -625,7 +649,6 @@ enum assay_status lmdb_writer_start(struct lmdb_store *store, struct assay_error
     pthread_condattr_destroy(&attr);
 
     store->wake_fd = lmdb_file_open(store->dir_fd, "wake", O_WRONLY | O_CREAT);
-    store->ballast = faccessat(store->dir_fd, "ballast", F_OK, 0) == 0;
     store->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     store->watch = (struct assay_watch){.fd = store->event_fd, .ready = deliver, .context = store};
     store->timer = (struct assay_timer){.fired = abandon_late, .context = store};
@@ -662,10 +685,10 @@ void lmdb_writer_stop(struct lmdb_store *store)
     if (store->timer_set) {
         store->loop->timer_clear(store->loop, &store->timer);
     }
-    if (store->event_fd > 0) {
+    if (store->event_fd >= 0) {
         close(store->event_fd);
     }
-    if (store->wake_fd > 0) {
+    if (store->wake_fd >= 0) {
         close(store->wake_fd);
     }
     assay_digester_close(store->digester);
