@@ -73,7 +73,7 @@ static enum assay_status run_verb(struct assay_admin *admin, int64_t now_s,
                                   enum assay_step *ret_step, struct assay_error *reterr)
 {
     const struct assay_request *request = &admin->ex->request;
-    admin->verb = find_verb(request->path);
+    admin->verb = find_verb(assay_path_below_issuer(admin->ex->server, request->path));
     if (admin->verb == NULL) {
         return assay_admin_absent(admin, "there is no such path", ret_step, reterr);
     }

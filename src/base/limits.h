@@ -29,6 +29,9 @@
 #define ASSAY_MAX_CLAIMS 4096 /* extra claims or authorization_details, as JSON text */
 #define ASSAY_MAX_JSON_DEPTH 8
 #define ASSAY_MAX_TOKEN_RECORD 16384 /* encoded */
+#define ASSAY_DEFAULT_TOKEN_PREFIX "assay"
+#define ASSAY_DEFAULT_ACCESS_LIFETIME_S 3600
+#define ASSAY_DEFAULT_REFRESH_LIFETIME_S 2592000 /* 30 days */
 #define ASSAY_MIN_LIFETIME_S 1
 #define ASSAY_MAX_LIFETIME_S 315360000 /* ten years */
 

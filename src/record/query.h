@@ -34,11 +34,7 @@ struct assay_store_stat {
     uint64_t bytes_resident; /* of it in memory, as the system tells; 0 if unknown */
     uint64_t bytes_max;      /* max_size */
     int64_t horizon_s;
-    uint64_t commits;           /* of this process, since it opened the store */
-    uint64_t commit_us_total;   /* time spent in them, microseconds */
-    uint64_t token_lookups;     /* of this process: how often a token tree was searched */
-    uint64_t refused_addresses; /* of this process: addresses that no key opened */
-    const char *reasons[8];     /* words for /readyz, constant text */
+    const char *reasons[8]; /* words for /readyz, constant text */
     size_t reason_count;
     bool blocking; /* one of them means: do not send requests here */
 };

@@ -2,6 +2,7 @@
 
 #include "base/base64url.h"
 #include "base/secret.h"
+#include "oauth/issuer.h"
 #include "server/flow_priv.h"
 #include "server/metrics.h"
 
@@ -24,22 +25,6 @@ static const struct {
 #undef PATH
 };
 
-struct assay_slice server_issuer_path(const struct assay_server *server)
-{
-    struct assay_slice rest = server->issuer;
-    for (int slashes = 0; slashes < 2 && rest.data != NULL; slashes++) {
-        (void)assay_slice_cut(&rest, '/'); /* "https:", "" */
-    }
-    (void)assay_slice_cut(&rest, '/'); /* the host */
-    while (rest.len > 0 && rest.data[rest.len - 1] == '/') {
-        rest = assay_slice_head(rest, rest.len - 1);
-    }
-    if (rest.len == 0) {
-        return (struct assay_slice){0};
-    }
-    return assay_slice_of(rest.data - 1, rest.len + 1); /* with the slash before it */
-}
-
 static bool is_metadata_path(struct assay_slice path, struct assay_slice issuer_path)
 {
     struct assay_slice well_known = ASSAY_SLICE("/.well-known/oauth-authorization-server");
@@ -47,17 +32,21 @@ static bool is_metadata_path(struct assay_slice path, struct assay_slice issuer_
            assay_slice_equal(assay_slice_from(path, well_known.len), issuer_path);
 }
 
+struct assay_slice assay_path_below_issuer(const struct assay_server *server,
+                                           struct assay_slice path)
+{
+    struct assay_slice above = assay_issuer_path(server->issuer);
+    return assay_slice_starts_with(path, above) ? assay_slice_from(path, above.len) : path;
+}
+
 enum assay_endpoint assay_endpoint_of(const struct assay_server *server, struct assay_slice path)
 {
-    struct assay_slice issuer_path = server_issuer_path(server);
-    if (is_metadata_path(path, issuer_path)) {
+    if (is_metadata_path(path, assay_issuer_path(server->issuer))) {
         return ASSAY_ENDPOINT_METADATA;
     }
+    path = assay_path_below_issuer(server, path);
     if (assay_slice_starts_with(path, ASSAY_SLICE("/admin/"))) {
         return ASSAY_ENDPOINT_ADMIN;
-    }
-    if (issuer_path.len != 0 && assay_slice_starts_with(path, issuer_path)) {
-        path = assay_slice_from(path, issuer_path.len);
     }
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         if (assay_slice_equal(path, paths[i].path)) {
@@ -92,8 +81,7 @@ struct assay_change *flow_change(struct assay_exchange *ex, enum assay_change_ve
     return change;
 }
 
-/* --- what is asked of every form request
- * ------------------------------------------------------------- */
+/* --- what is asked of every form request --- */
 
 static struct assay_slice media_type(struct assay_slice value)
 {
@@ -326,8 +314,7 @@ static enum assay_status run_flow(struct assay_exchange *ex, int64_t now_s,
     return finish_flow(ex, ret_step, reterr);
 }
 
-/* --- endpoints without a form
- * ------------------------------------------------------------------------- */
+/* --- endpoints without a form --- */
 
 static bool is_get(const struct assay_request *request)
 {
@@ -411,8 +398,13 @@ static enum assay_outcome outcome_of(const struct assay_exchange *ex)
 
 void assay_exchange_count(const struct assay_exchange *ex, uint64_t took_us)
 {
-    if (ex->server->metrics != NULL) {
-        assay_metrics_request(ex->server->metrics, ex->endpoint,
-                              (enum assay_caller_role)ex->caller_role, outcome_of(ex), took_us);
+    struct assay_metrics *metrics = ex->server->metrics;
+    if (metrics == NULL) {
+        return;
+    }
+    assay_metrics_request(metrics, ex->endpoint, (enum assay_caller_role)ex->caller_role,
+                          outcome_of(ex), took_us);
+    if (ex->lookup.want_token && ex->store_status == ASSAY_OK) {
+        assay_metrics_token(metrics, ex->lookup.address_opened);
     }
 }

@@ -93,6 +93,11 @@ struct assay_exchange {
     void *state;
 };
 
+/* What stands in `path` behind the path of the issuer; all of `path` when that is not before it, as
+ * behind a proxy that takes it off. */
+struct assay_slice assay_path_below_issuer(const struct assay_server *server,
+                                           struct assay_slice path);
+
 /* The endpoint of `path` (exact; the metadata path follows from the issuer, RFC 8414 section 3.1).
  */
 enum assay_endpoint assay_endpoint_of(const struct assay_server *server, struct assay_slice path);

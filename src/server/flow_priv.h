@@ -63,7 +63,4 @@ ASSAY_MUST_USE enum assay_status server_ready(struct assay_exchange *ex,
 ASSAY_MUST_USE enum assay_status server_metrics(struct assay_exchange *ex,
                                                 struct assay_error *reterr);
 
-/* The path of the issuer URL, without a slash at its end; empty for a bare host. */
-struct assay_slice server_issuer_path(const struct assay_server *server);
-
 #endif

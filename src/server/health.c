@@ -36,9 +36,8 @@ enum assay_status server_ready(struct assay_exchange *ex, struct assay_error *re
 
 enum assay_status server_metrics(struct assay_exchange *ex, struct assay_error *reterr)
 {
-    static const size_t size = 32768;
     struct assay_buf out;
-    uint8_t *room = assay_arena_take(ex->arena, size, 1);
+    uint8_t *room = assay_arena_take(ex->arena, ASSAY_METRICS_TEXT, 1);
     if (room == NULL || ex->server->metrics == NULL) {
         return assay_fail(ASSAY_ERR_LIMIT, "no room for metrics", reterr);
     }
@@ -46,7 +45,7 @@ enum assay_status server_metrics(struct assay_exchange *ex, struct assay_error *
         assay_oauth_error_reply(ASSAY_ERROR_UNAVAILABLE, &ex->reply);
         return ASSAY_OK;
     }
-    assay_buf_init(&out, room, size);
+    assay_buf_init(&out, room, ASSAY_METRICS_TEXT);
     assay_metrics_write(ex->server->metrics, &ex->query.stat, &out);
     if (out.spent) {
         return assay_fail(ASSAY_ERR_LIMIT, "the metrics do not fit", reterr);

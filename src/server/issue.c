@@ -28,8 +28,7 @@ static void prepare(struct assay_exchange *ex, struct flow *flow)
     }
 }
 
-/* --- what is asked for
- * ------------------------------------------------------------------------------- */
+/* --- what is asked for --- */
 
 /* The scope to grant: what is asked for if it is all in `have`, else `otherwise`. */
 static bool choose_scope(const struct flow *flow, struct assay_slice have,
@@ -96,8 +95,7 @@ static int64_t refresh_lifetime(const struct assay_exchange *ex)
     return own != 0 ? own : ex->server->refresh_lifetime_s;
 }
 
-/* --- copies: a change outlives the look-up it was made from
- * ------------------------------------------- */
+/* --- copies: a change outlives the look-up it was made from --- */
 
 static bool copy_slices(struct assay_arena *arena, struct assay_slice **slices, size_t count)
 {
@@ -125,8 +123,7 @@ static enum assay_status no_room(struct assay_error *reterr)
     return assay_fail(ASSAY_ERR_LIMIT, "no room for a token request", reterr);
 }
 
-/* --- client_credentials
- * ------------------------------------------------------------------------------ */
+/* --- client_credentials --- */
 
 static enum assay_status make_issue(struct assay_exchange *ex, struct assay_slice scope,
                                     struct assay_slice audience, int64_t now_s,
@@ -178,8 +175,7 @@ static enum assay_status client_credentials(struct assay_exchange *ex, struct fl
     return make_issue(ex, scope, audience, now_s, ret_step, reterr);
 }
 
-/* --- refresh_token
- * ------------------------------------------------------------------------------------- */
+/* --- refresh_token --- */
 
 /* The drafts of a rotation: a refresh token that keeps all of its parent, an access token that may
  * be narrower (R6749-6-3, R8707-2.2-2). What a user did stays as it was: auth_time and acr are the
@@ -290,8 +286,7 @@ static enum assay_status decide(struct assay_exchange *ex, struct flow *flow, in
                             : flow_refuse(ex, ASSAY_ERROR_GRANT_TYPE, ret_step);
 }
 
-/* --- the reply
- * ------------------------------------------------------------------------------------------ */
+/* --- the reply --- */
 
 static enum assay_status say_tokens(struct assay_exchange *ex,
                                     const struct assay_token_draft *access,

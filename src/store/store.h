@@ -66,6 +66,14 @@ struct assay_store_ops {
     void (*close)(struct assay_store *store);
 };
 
+/* What an engine tells its host of its work, for counters that processes share: runs on whatever
+ * thread does the work. */
+struct assay_store_meter {
+    /* A commit of so many changes has reached the disk, in that many microseconds. */
+    void (*committed)(struct assay_store_meter *meter, size_t changes, uint64_t took_us);
+    void *context; /* the host's */
+};
+
 /* An engine's store starts with this. */
 struct assay_store {
     const struct assay_store_ops *ops;

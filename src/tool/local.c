@@ -2,6 +2,7 @@
 
 #include "admin/admin.h"
 #include "base/arena.h"
+#include "base/limits.h"
 #include "base/secret.h"
 #include "crypto/kdf.h"
 #include "server/exchange.h"
@@ -14,9 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define DEFAULT_ACCESS_LIFETIME_S 3600
-#define DEFAULT_REFRESH_LIFETIME_S INT64_C(2592000) /* 30 days */
 
 struct assay_local {
     struct assay_poll poll;
@@ -54,8 +52,8 @@ static void set_server(struct assay_local *local, const char *token_prefix)
 {
     local->server = (struct assay_server){
         .token_prefix = assay_slice_of_text(token_prefix),
-        .access_lifetime_s = DEFAULT_ACCESS_LIFETIME_S,
-        .refresh_lifetime_s = DEFAULT_REFRESH_LIFETIME_S,
+        .access_lifetime_s = ASSAY_DEFAULT_ACCESS_LIFETIME_S,
+        .refresh_lifetime_s = ASSAY_DEFAULT_REFRESH_LIFETIME_S,
         .refresh_window_s = ASSAY_DEFAULT_REFRESH_WINDOW_S,
         .digester = local->digester,
         .log = &local->log,

@@ -1,12 +1,11 @@
 #include "tool/sender.h"
 
+#include "base/limits.h"
 #include "record/token_text.h"
 #include "tool/local.h"
 #include "tool/remote.h"
 
 #include <stdio.h>
-
-#define DEFAULT_PREFIX "assay"
 
 static bool refuse(int code, int *ret_exit)
 {
@@ -49,8 +48,8 @@ static bool open_local(const struct assay_tool *tool, bool read_only, struct ass
         return refuse(ASSAY_EXIT_USAGE, ret_exit);
     }
     struct assay_error error = {0};
-    if (assay_local_open(path, prefix != NULL ? prefix : DEFAULT_PREFIX, read_only, &ret->local,
-                         &error) != ASSAY_OK) {
+    if (assay_local_open(path, prefix != NULL ? prefix : ASSAY_DEFAULT_TOKEN_PREFIX, read_only,
+                         &ret->local, &error) != ASSAY_OK) {
         return refuse(assay_tool_failed("cannot open the store", path, &error), ret_exit);
     }
     return true;

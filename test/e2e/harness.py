@@ -90,11 +90,12 @@ def parse_reply(data, head_only=False):
 class Server:
     """Owns a directory, a store, and an nginx. `with` it, or stop() it."""
 
-    def __init__(self, workers=2, options="", store_options="", http="", main="", start=True, env=None):
+    def __init__(self, workers=2, options="", store_options="", http="", main="", inside="", start=True, env=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="assay-e2e-"))
         self.dir.chmod(0o755)
         self.store = self.dir / "store"
         self.workers, self.options, self.store_options, self.http, self.main = workers, options, store_options, http, main
+        self.inside = inside  # more of the first server block
         self.env = dict(env or {})
         # The far ones take the PROXY protocol: behind them a request may come from anywhere.
         self.port, self.clear_port, self.far_port, self.far_clear_port = (free_port() for _ in range(4))
@@ -166,6 +167,7 @@ http {{
         ssl_certificate_key {self.dir}/key.pem;
         ssl_protocols TLSv1.2 TLSv1.3;
         location / {{ assay_server issuer={self.issuer} {self.options}; }}
+        {self.inside}
     }}
     server {{
         listen 127.0.0.1:{self.far_port} ssl http2 proxy_protocol;
@@ -317,6 +319,11 @@ http {{
 
     def get(self, path, **kwargs):
         return self.request("GET", path, **kwargs)
+
+    def metrics(self):
+        """Name and labels of every series, and its value."""
+        lines = self.get("/metrics").body.decode().splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
     def post(self, path, body="", **kwargs):
         if isinstance(body, (dict, list)):

@@ -4,8 +4,7 @@
 
 #include <stdio.h>
 
-/* --- the tests
- * --------------------------------------------------------------------------------------- */
+/* --- the tests --- */
 
 /* REL-01: what was answered is there after the store was closed and opened. */
 static void an_issued_token_is_found_also_after_reopening(void **state)

@@ -14,6 +14,7 @@
  */
 struct block {
     struct assay_exchange exchange;
+    struct assay_store *store; /* the location's */
     struct assay_arena arena;
     ngx_http_request_t *request; /* NULL: the client has left */
     ngx_pool_cleanup_t *cleanup;
@@ -36,8 +37,7 @@ struct block {
 
 static void drive(struct block *block);
 
-/* --- blocks
- * --------------------------------------------------------------------------------------------- */
+/* --- blocks --- */
 
 static struct block *take_block(void)
 {
@@ -83,8 +83,7 @@ void ngx_assay_blocks_free(struct ngx_assay_worker *worker)
     }
 }
 
-/* --- clocks
- * --------------------------------------------------------------------------------------------- */
+/* --- clocks --- */
 
 static int64_t now_s(void)
 {
@@ -100,26 +99,22 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* --- the end of a request
- * -------------------------------------------------------------------------------- */
+/* --- the end of a request --- */
 
 /* The client has left, or the request is over. A change that is still queued is abandoned; one that
  * the writer has taken is answered to nobody. */
 static void on_request_end(void *data)
 {
     struct block *block = data;
-    struct ngx_assay_worker *worker = ngx_assay_worker();
     block->request = NULL;
     if (block->scrypt_pending) {
         return;
     }
-    if (block->find_pending && worker != NULL) {
-        worker->store->ops->find_cancel(worker->store, &block->find);
+    if (block->find_pending) {
+        block->store->ops->find_cancel(block->store, &block->find);
     }
-    if (block->change_pending) {
-        if (worker == NULL || !worker->store->ops->change_cancel(worker->store, &block->change)) {
-            return;
-        }
+    if (block->change_pending && !block->store->ops->change_cancel(block->store, &block->change)) {
+        return;
     }
     release(block);
 }
@@ -143,9 +138,7 @@ static void fail(struct block *block, enum assay_status status, const struct ass
     reply(block);
 }
 
-/* --- steps
- * -----------------------------------------------------------------------------------------------
- */
+/* --- steps --- */
 
 static void note_trouble(struct block *block, enum assay_status status,
                          const struct assay_error *error)
@@ -261,34 +254,31 @@ static bool start_scrypt(struct block *block)
 
 static void call_find(struct block *block)
 {
-    struct assay_store *store = ngx_assay_worker()->store;
     block->find = (struct assay_store_find){
         .lookup = &block->exchange.lookup, .done = found, .context = block};
     block->calling = true;
     block->answered = false;
     block->find_pending = true;
-    store->ops->find(store, &block->find);
+    block->store->ops->find(block->store, &block->find);
     block->calling = false;
 }
 
 static void call_list(struct block *block)
 {
-    struct assay_store *store = ngx_assay_worker()->store;
     block->list = (struct assay_store_list){
         .query = &block->exchange.query, .done = listed, .context = block};
     block->calling = true;
     block->answered = false;
-    store->ops->list(store, &block->list);
+    block->store->ops->list(block->store, &block->list);
     block->calling = false;
 }
 
 static void call_change(struct block *block)
 {
-    struct assay_store *store = ngx_assay_worker()->store;
     block->change = (struct assay_store_change){
         .change = block->exchange.change, .done = changed, .context = block};
     block->change_pending = true;
-    store->ops->change(store, &block->change);
+    block->store->ops->change(block->store, &block->change);
 }
 
 /* Carries one step out. True: it has been answered, and the exchange has run again. False: the
@@ -331,9 +321,9 @@ static void drive(struct block *block)
 }
 
 void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server,
-                              bool body_too_large)
+                              struct assay_store *store, bool body_too_large)
 {
-    struct block *block = ngx_assay_worker() == NULL ? NULL : take_block();
+    struct block *block = store == NULL ? NULL : take_block();
     ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->pool, 0);
     if (block == NULL || cleanup == NULL) {
         if (block != NULL) {
@@ -343,6 +333,7 @@ void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server
         return;
     }
     block->start_us = now_us();
+    block->store = store;
     block->request = r;
     block->cleanup = cleanup;
     cleanup->handler = on_request_end;

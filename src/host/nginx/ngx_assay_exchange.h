@@ -9,11 +9,13 @@
 
 #include "host/nginx/ngx_assay_worker.h"
 #include "server/exchange.h"
+#include "store/store.h"
 
-/* Runs the request `r`, of which the caller holds a reference that this gives back by finalizing
- * it: at once, or when the store has answered. */
+/* Runs the request `r` on `store` (NULL: it could not be opened, so 503). The caller holds a
+ * reference to `r` that this gives back by finalizing it: at once, or when the store has answered.
+ */
 void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server,
-                              bool body_too_large);
+                              struct assay_store *store, bool body_too_large);
 
 /* Frees the blocks that no exchange uses. */
 void ngx_assay_blocks_free(struct ngx_assay_worker *worker);

@@ -116,8 +116,7 @@ bool ngx_assay_request_read(ngx_http_request_t *r, bool body_too_large, struct a
     return body_too_large || read_body(r, arena, ret);
 }
 
-/* --- replies
- * ------------------------------------------------------------------------------------------- */
+/* --- replies --- */
 
 static ngx_table_elt_t *add_header(ngx_http_request_t *r, const char *name, size_t name_len,
                                    struct assay_slice value)

@@ -1,8 +1,7 @@
 #include "host/nginx/ngx_assay_worker.h"
 
-#include "host/nginx/ngx_assay_event.h"
 #include "host/nginx/ngx_assay_exchange.h"
-#include "store/lmdb/lmdb_store.h"
+#include "host/nginx/ngx_assay_store.h"
 
 /* nginx gives a module no place for what belongs to a worker process. */
 static struct ngx_assay_worker
@@ -10,7 +9,7 @@ static struct ngx_assay_worker
 
 struct ngx_assay_worker *ngx_assay_worker(void)
 {
-    return the_worker.store == NULL ? NULL : &the_worker;
+    return the_worker.digester == NULL ? NULL : &the_worker;
 }
 
 static ngx_uint_t level_of(enum assay_log_level level)
@@ -26,42 +25,55 @@ static ngx_uint_t level_of(enum assay_log_level level)
     return NGX_LOG_ERR;
 }
 
+/* One line, whatever stands in `detail`: control and other bytes beyond ASCII are escaped, and what
+ * is too long is cut and marked. */
+static size_t escape(struct assay_slice detail, u_char *room, size_t size)
+{
+    static const size_t longest = sizeof("\\xHH...") - 1;
+    u_char *out = room;
+    for (size_t i = 0; i < detail.len; i++) {
+        if (out + longest > room + size) {
+            return (size_t)(ngx_cpymem(out, "...", 3) - room);
+        }
+        uint8_t c = detail.data[i];
+        if (c >= 0x20 && c < 0x7F && c != '\\') {
+            *out++ = c;
+        } else {
+            out = ngx_sprintf(out, "\\x%02Xd", (ngx_uint_t)c);
+        }
+    }
+    return (size_t)(out - room);
+}
+
 static void log_line(struct assay_log *log, enum assay_log_level level, const char *event,
                      struct assay_slice detail)
 {
+    u_char room[NGX_MAX_ERROR_STR];
     (void)log;
-    size_t len = detail.len < ASSAY_MAX_LOG_LINE ? detail.len : ASSAY_MAX_LOG_LINE;
-    ngx_log_error(level_of(level), ngx_cycle->log, 0, "assay: %s: %*s", event, len, detail.data);
+    /* nginx cuts its lines at the same length, which is ours, too (ASSAY_MAX_LOG_LINE). */
+    size_t len = escape(detail, room, sizeof(room));
+    ngx_log_error(level_of(level), ngx_cycle->log, 0, "assay: %s: %*s", event, len, room);
 }
 
-ngx_int_t ngx_assay_worker_open(ngx_cycle_t *cycle, const struct ngx_assay_store_conf *conf)
+ngx_int_t ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs)
 {
     struct assay_error error = {0};
-    struct assay_lmdb_options options = {
-        .path = (const char *)conf->path.data,
-        .max_size = conf->max_size,
-        .map_size = conf->map_size,
-        .sweep = conf->sweep,
-        .loop = ngx_assay_loop(),
-        .log = &the_worker.log,
-    };
     the_worker.log.write = log_line;
-    if (assay_digester_open(&the_worker.digester, &error) != ASSAY_OK ||
-        assay_lmdb_open(&options, &the_worker.store, &error) != ASSAY_OK) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "assay_store \"%V\": %s", &conf->path,
-                      error.what == NULL ? "cannot be opened" : error.what);
+    if (assay_digester_open(&the_worker.digester, &error) != ASSAY_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "assay: %s", error.what);
+        return NGX_ERROR;
+    }
+    if (ngx_assay_stores_open(cycle, confs, &the_worker.log) != NGX_OK) {
         ngx_assay_worker_close();
         return NGX_ERROR;
     }
     return NGX_OK;
 }
 
+/* The stores first: what they have in hand is answered through the blocks. */
 void ngx_assay_worker_close(void)
 {
-    if (the_worker.store != NULL) {
-        the_worker.store->ops->close(the_worker.store);
-        the_worker.store = NULL;
-    }
+    ngx_assay_stores_close();
     ngx_assay_blocks_free(&the_worker);
     assay_digester_close(the_worker.digester);
     the_worker.digester = NULL;

@@ -1,5 +1,4 @@
-/* What one worker has: its open store, its digest, its blocks for exchanges. Nothing of it exists
- * in the master. */
+/* What one worker has: its digest, its blocks for exchanges. Nothing of it exists in the master. */
 #ifndef ASSAY_HOST_NGX_ASSAY_WORKER_H
 #define ASSAY_HOST_NGX_ASSAY_WORKER_H
 
@@ -8,18 +7,8 @@
 
 #include "base/log.h"
 #include "crypto/digest.h"
-#include "store/store.h"
-
-/* The store as configured. */
-struct ngx_assay_store_conf {
-    ngx_str_t path; /* ends in a NUL */
-    uint64_t max_size;
-    uint64_t map_size;
-    bool sweep;
-};
 
 struct ngx_assay_worker {
-    struct assay_store *store;
     struct assay_digester *digester;
     struct assay_log log;
     void *free_blocks; /* ngx_assay_exchange.c */
@@ -30,10 +19,11 @@ struct ngx_assay_worker {
 /* This worker, NULL before it is opened. */
 struct ngx_assay_worker *ngx_assay_worker(void);
 
-/* Opens the store for this worker. NGX_ERROR, logged, when it cannot. */
-ngx_int_t ngx_assay_worker_open(ngx_cycle_t *cycle, const struct ngx_assay_store_conf *conf);
+/* Opens the stores of `confs` (pointers to struct ngx_assay_store_conf) for this worker. NGX_ERROR,
+ * logged, when it cannot. */
+ngx_int_t ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs);
 
-/* Answers what is queued, stops the writer, closes. */
+/* Answers what is queued, stops the writers, closes. */
 void ngx_assay_worker_close(void);
 
 #endif

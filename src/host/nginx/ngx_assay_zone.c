@@ -2,6 +2,7 @@
 
 #include "base/secret.h"
 #include "crypto/random.h"
+#include "host/nginx/ngx_assay_store.h"
 
 #define ATTEMPTS 16384
 #define REMEMBERED 4096
@@ -31,9 +32,15 @@ static struct ngx_assay_zone *make(ngx_slab_pool_t *pool)
     return zone;
 }
 
+/* nginx makes its zones when the whole configuration has been read and before it takes the place of
+ * an older one: so this is where it shows whom the workers run as. */
 static ngx_int_t init_zone(ngx_shm_zone_t *shm, void *before)
 {
     ngx_slab_pool_t *pool = (ngx_slab_pool_t *)(void *)shm->shm.addr;
+    const struct ngx_assay_store_conf *store = shm->data;
+    if (ngx_assay_store_check_owner(store, shm->shm.log) != NGX_OK) {
+        return NGX_ERROR;
+    }
     if (before != NULL) {
         shm->data = before; /* a reload: nothing is forgotten */
         return NGX_OK;
@@ -44,20 +51,27 @@ static ngx_int_t init_zone(ngx_shm_zone_t *shm, void *before)
     }
     shm->data = pool->data = make(pool);
     if (shm->data == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, shm->shm.log, 0, "assay: the shared memory zone is too small");
+        ngx_log_error(NGX_LOG_EMERG, shm->shm.log, 0,
+                      "assay: the shared memory of assay_store \"%V\" could not be made",
+                      &store->path);
         return NGX_ERROR;
     }
     return NGX_OK;
 }
 
-ngx_shm_zone_t *ngx_assay_zone_add(ngx_conf_t *cf, void *tag)
+ngx_shm_zone_t *ngx_assay_zone_add(ngx_conf_t *cf, struct ngx_assay_store_conf *store, void *tag)
 {
-    ngx_str_t name = ngx_string("assay_server");
+    ngx_str_t name = {.data = ngx_pnalloc(cf->pool, sizeof("assay:") + store->path.len)};
+    if (name.data == NULL) {
+        return NULL;
+    }
+    name.len = (size_t)(ngx_sprintf(name.data, "assay:%V", &store->path) - name.data);
     size_t size = assay_metrics_size() + assay_attempts_size(ATTEMPTS) +
                   assay_remembered_size(REMEMBERED) + 64 * ngx_pagesize;
     ngx_shm_zone_t *shm = ngx_shared_memory_add(cf, &name, ngx_align(size, ngx_pagesize), tag);
     if (shm != NULL) {
         shm->init = init_zone;
+        shm->data = store;
     }
     return shm;
 }

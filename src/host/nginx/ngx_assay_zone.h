@@ -1,5 +1,5 @@
-/* Shared memory of all workers: counters, failed authentications, verified scrypt secrets. It
- * survives a reload. */
+/* Shared memory of all workers, a zone for each store: counters, failed authentications, verified
+ * scrypt secrets. It survives a reload. No lock: a worker may die at any instruction. */
 #ifndef ASSAY_HOST_NGX_ASSAY_ZONE_H
 #define ASSAY_HOST_NGX_ASSAY_ZONE_H
 
@@ -16,8 +16,11 @@ struct ngx_assay_zone {
     struct assay_remembered *remembered;
 };
 
-/* Adds the zone to the configuration; its data, once nginx has made it, is a struct ngx_assay_zone.
- * NULL when it cannot. */
-ngx_shm_zone_t *ngx_assay_zone_add(ngx_conf_t *cf, void *tag);
+struct ngx_assay_store_conf;
+
+/* Adds the zone of `store`, whose path is set, to the configuration; its data, once nginx has made
+ * it, is a struct ngx_assay_zone. The configuration is refused at that moment when the workers
+ * could not open the store. NULL when it cannot. */
+ngx_shm_zone_t *ngx_assay_zone_add(ngx_conf_t *cf, struct ngx_assay_store_conf *store, void *tag);
 
 #endif

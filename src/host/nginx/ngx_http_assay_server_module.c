@@ -1,49 +1,47 @@
 /* The authorization server as an nginx module: its directives, its content handler, the life of a
  * worker.
  *
- *   assay_store DIR [max_size=SIZE] [map_size=SIZE] [sweep=on|off];      http
- *   assay_server issuer=URL [token_prefix=WORD] [access_lifetime=TIME] [refresh_lifetime=TIME]
- *                [refresh_window=TIME] [revoke_access_ends_grant=on|off] [allow_cleartext=yes];
- * location
- */
+ *   assay_store DIR [OPTION=VALUE ...];     http, server, location
+ *   assay_server issuer=URL [OPTION=VALUE ...];     location
+ *
+ * ngx_assay_conf.c has the options, docs/configuration.md explains them. */
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/limits.h"
+#include "host/nginx/ngx_assay_conf.h"
 #include "host/nginx/ngx_assay_exchange.h"
+#include "host/nginx/ngx_assay_store.h"
 #include "host/nginx/ngx_assay_worker.h"
 #include "host/nginx/ngx_assay_zone.h"
-#include "record/token_text.h"
 #include "store/lmdb/lmdb_store.h"
 
 struct main_conf {
-    struct ngx_assay_store_conf store;
-    ngx_shm_zone_t *zone;
-    bool served; /* some location has assay_server */
+    ngx_array_t stores; /* of struct ngx_assay_store_conf *: one for each path */
 };
 
 struct loc_conf {
+    struct ngx_assay_store_conf *store; /* its own or that around it; NULL: none */
+    bool serves;                        /* the location has assay_server */
     struct assay_server server;
-    bool set;
+    ngx_str_t file; /* where assay_server stands */
+    ngx_uint_t line;
 };
 
 extern ngx_module_t ngx_http_assay_server_module;
 
-/* --- requests
- * --------------------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static void start(ngx_http_request_t *r, bool body_too_large)
 {
     struct loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_assay_server_module);
-    struct main_conf *main = ngx_http_get_module_main_conf(r, ngx_http_assay_server_module);
     struct ngx_assay_worker *worker = ngx_assay_worker();
-    const struct ngx_assay_zone *zone = main->zone->data;
+    const struct ngx_assay_zone *zone = conf->store->zone->data;
     conf->server.metrics = zone->metrics;
     conf->server.attempts = zone->attempts;
     conf->server.remembered = zone->remembered;
@@ -51,7 +49,7 @@ static void start(ngx_http_request_t *r, bool body_too_large)
         conf->server.digester = worker->digester;
         conf->server.log = &worker->log;
     }
-    ngx_assay_exchange_start(r, &conf->server, body_too_large);
+    ngx_assay_exchange_start(r, &conf->server, ngx_assay_store_of(conf->store), body_too_large);
 }
 
 static void body_ready(ngx_http_request_t *r)
@@ -90,268 +88,200 @@ static ngx_int_t handle(ngx_http_request_t *r)
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
 }
 
-/* --- directives
- * ------------------------------------------------------------------------------------------- */
+/* --- directives --- */
 
-static char conf_error[] = "assay"; /* anything but NGX_CONF_ERROR would be printed by nginx too */
-
-static char *refuse(ngx_conf_t *cf, const ngx_str_t *found, const char *right)
+static struct ngx_assay_store_conf *find_store(const ngx_array_t *stores, const ngx_str_t *path)
 {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" in \"%V\": %s", found,
-                       &((ngx_str_t *)cf->args->elts)[0], right);
-    (void)conf_error;
-    return NGX_CONF_ERROR;
+    struct ngx_assay_store_conf *const *store = stores->elts;
+    for (ngx_uint_t i = 0; i < stores->nelts; i++) {
+        if (store[i]->path.len == path->len &&
+            ngx_memcmp(store[i]->path.data, path->data, path->len) == 0) {
+            return store[i];
+        }
+    }
+    return NULL;
 }
 
-/* The value behind `name=`; false when the argument has another name. */
-static bool value_of(const ngx_str_t *argument, const char *name, ngx_str_t *ret)
+static bool same_options(const struct ngx_assay_store_conf *a, const struct ngx_assay_store_conf *b)
 {
-    size_t len = ngx_strlen(name);
-    if (argument->len < len || ngx_strncmp(argument->data, name, len) != 0) {
-        return false;
-    }
-    ret->data = argument->data + len;
-    ret->len = argument->len - len;
-    return true;
+    return a->max_size == b->max_size && a->map_size == b->map_size && a->sweep == b->sweep;
 }
 
-static bool is_word(const ngx_str_t *value, const char *word)
+/* A store of the directive's path and options; NULL after a line in the log. */
+static struct ngx_assay_store_conf *read_store(ngx_conf_t *cf)
 {
-    return value->len == ngx_strlen(word) && ngx_strncmp(value->data, word, value->len) == 0;
+    struct ngx_assay_store_conf *store = ngx_pcalloc(cf->pool, sizeof(*store));
+    struct assay_error error = {0};
+    if (store == NULL) {
+        return NULL;
+    }
+    store->path = ((ngx_str_t *)cf->args->elts)[1];
+    store->sweep = true;
+    store->max_size = ASSAY_STORE_DEFAULT_MAX_SIZE;
+    store->map_size = ASSAY_STORE_MAP_SIZE;
+    if (ngx_conf_full_name(cf->cycle, &store->path, 0) != NGX_OK ||
+        ngx_assay_conf_store(cf, store) != NGX_CONF_OK) {
+        return NULL;
+    }
+    if (store->max_size > store->map_size) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"assay_store\": max_size is %uLm, more than map_size, %uLm: raise "
+                           "map_size",
+                           store->max_size >> 20, store->map_size >> 20);
+        return NULL;
+    }
+    /* The master looks at the first pages and never opens the store. */
+    if (assay_lmdb_check((const char *)store->path.data, &error) != ASSAY_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "assay_store \"%V\": %s", &store->path,
+                           error.what);
+        return NULL;
+    }
+    return store;
 }
 
-/* on or off; false for anything else. */
-static bool read_switch(const ngx_str_t *value, bool *ret)
+/* `store` among the configuration's stores: that of its path, if one was named before. NULL after a
+ * line in the log. */
+static struct ngx_assay_store_conf *add_store(ngx_conf_t *cf, struct ngx_assay_store_conf *store)
 {
-    *ret = is_word(value, "on");
-    return *ret || is_word(value, "off");
+    struct main_conf *main = ngx_http_conf_get_module_main_conf(cf, ngx_http_assay_server_module);
+    struct ngx_assay_store_conf *before = find_store(&main->stores, &store->path);
+    if (before != NULL) {
+        if (!same_options(before, store)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "assay_store \"%V\" has other options than where it stands first: "
+                               "give it the same",
+                               &store->path);
+            return NULL;
+        }
+        return before;
+    }
+    store->index = main->stores.nelts;
+    store->cycle = cf->cycle;
+    store->file = cf->conf_file->file.name;
+    store->line = cf->conf_file->line;
+    store->zone = ngx_assay_zone_add(cf, store, &ngx_http_assay_server_module);
+    struct ngx_assay_store_conf **place = ngx_array_push(&main->stores);
+    if (store->zone == NULL || place == NULL) {
+        return NULL;
+    }
+    *place = store;
+    return store;
 }
 
-static bool read_size(ngx_str_t *value, uint64_t *ret)
-{
-    off_t size = ngx_parse_offset(value);
-    if (size <= 0) {
-        return false;
-    }
-    *ret = (uint64_t)size;
-    return true;
-}
-
-/* Seconds, with a unit: a bare number is refused, since its unit would be a guess. */
-static bool read_time(ngx_str_t *value, int64_t min_s, int64_t max_s, int64_t *ret)
-{
-    if (value->len == 0 ||
-        (value->data[value->len - 1] >= '0' && value->data[value->len - 1] <= '9')) {
-        return false;
-    }
-    time_t seconds = ngx_parse_time(value, 1);
-    if (seconds == (time_t)NGX_ERROR || seconds < min_s || seconds > max_s) {
-        return false;
-    }
-    *ret = seconds;
-    return true;
-}
-
-static char *read_store_option(ngx_conf_t *cf, ngx_str_t *argument,
-                               struct ngx_assay_store_conf *store)
-{
-    static const uint64_t smallest = 1 << 20;
-    ngx_str_t value;
-    if (value_of(argument, "max_size=", &value)) {
-        return read_size(&value, &store->max_size) && store->max_size >= smallest
-                   ? NGX_CONF_OK
-                   : refuse(cf, argument, "a size of at least 1m is wanted, as in max_size=64g");
-    }
-    if (value_of(argument, "map_size=", &value)) {
-        return read_size(&value, &store->map_size) && store->map_size >= smallest
-                   ? NGX_CONF_OK
-                   : refuse(cf, argument, "a size of at least 1m is wanted, as in map_size=1024g");
-    }
-    if (value_of(argument, "sweep=", &value)) {
-        return read_switch(&value, &store->sweep) ? NGX_CONF_OK
-                                                  : refuse(cf, argument, "sweep is on or off");
-    }
-    return refuse(cf, argument, "options are max_size=, map_size= and sweep=");
-}
+static char already[] = "is duplicate";
 
 static char *set_store(ngx_conf_t *cf, ngx_command_t *command, void *conf)
 {
-    struct main_conf *main = conf;
-    ngx_str_t *arguments = cf->args->elts;
-    struct assay_error error = {0};
+    struct loc_conf *loc = conf;
     (void)command;
-    if (main->store.path.len != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"assay_store\" stands twice: an nginx has one store");
-        return NGX_CONF_ERROR;
+    if (loc->store != NULL) {
+        return already;
     }
-    main->store.path = arguments[1];
-    main->store.sweep = true;
-    if (ngx_conf_full_name(cf->cycle, &main->store.path, 0) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-    for (ngx_uint_t i = 2; i < cf->args->nelts; i++) {
-        if (read_store_option(cf, &arguments[i], &main->store) != NGX_CONF_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-    /* The master looks at the first pages and never opens the store. */
-    if (assay_lmdb_check((const char *)main->store.path.data, &error) != ASSAY_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "assay_store \"%V\": %s", &main->store.path,
-                           error.what);
-        return NGX_CONF_ERROR;
-    }
-    main->zone = ngx_assay_zone_add(cf, &ngx_http_assay_server_module);
-    return main->zone == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
-}
-
-/* https, or http on this very machine (for development); no query, no fragment (RFC 8414 section
- * 2). */
-static bool is_issuer(const ngx_str_t *value)
-{
-    static const char *const heads[] = {"https://", "http://localhost", "http://127.0.0.1",
-                                        "http://[::1]"};
-    bool good = false;
-    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
-        size_t len = ngx_strlen(heads[i]);
-        bool starts = value->len >= len && ngx_strncmp(value->data, heads[i], len) == 0;
-        bool whole = i == 0
-                         ? value->len > len
-                         : value->len == len || value->data[len] == ':' || value->data[len] == '/';
-        good |= starts && whole;
-    }
-    for (size_t i = 0; i < value->len; i++) {
-        u_char c = value->data[i];
-        good = good && c > 0x20 && c < 0x7F && c != '?' && c != '#' && c != '"' && c != '\\';
-    }
-    return good && value->len <= ASSAY_MAX_AUDIENCE;
-}
-
-static char *read_server_option(ngx_conf_t *cf, ngx_str_t *argument, struct assay_server *server)
-{
-    ngx_str_t value;
-    bool on;
-    if (value_of(argument, "issuer=", &value)) {
-        server->issuer = assay_slice_of(value.data, value.len);
-        return is_issuer(&value)
-                   ? NGX_CONF_OK
-                   : refuse(cf, argument,
-                            "an https URL without query and fragment is wanted, as in "
-                            "issuer=https://auth.example.com");
-    }
-    if (value_of(argument, "token_prefix=", &value)) {
-        server->token_prefix = assay_slice_of(value.data, value.len);
-        return assay_token_prefix_valid(server->token_prefix)
-                   ? NGX_CONF_OK
-                   : refuse(cf, argument,
-                            "1 to 16 characters of a-z and 0-9 are wanted, the first a letter");
-    }
-    if (value_of(argument, "access_lifetime=", &value)) {
-        return read_time(&value, ASSAY_MIN_LIFETIME_S, ASSAY_MAX_LIFETIME_S,
-                         &server->access_lifetime_s)
-                   ? NGX_CONF_OK
-                   : refuse(cf, argument, "a time with its unit is wanted, 1s to 10y, as in 1h");
-    }
-    if (value_of(argument, "refresh_lifetime=", &value)) {
-        return read_time(&value, ASSAY_MIN_LIFETIME_S, ASSAY_MAX_LIFETIME_S,
-                         &server->refresh_lifetime_s)
-                   ? NGX_CONF_OK
-                   : refuse(cf, argument, "a time with its unit is wanted, 1s to 10y, as in 30d");
-    }
-    if (value_of(argument, "refresh_window=", &value)) {
-        return read_time(&value, 0, ASSAY_MAX_REFRESH_WINDOW_S, &server->refresh_window_s)
-                   ? NGX_CONF_OK
-                   : refuse(cf, argument, "a time with its unit is wanted, 0s to 300s, as in 10s");
-    }
-    if (value_of(argument, "revoke_access_ends_grant=", &value)) {
-        if (!read_switch(&value, &on)) {
-            return refuse(cf, argument, "revoke_access_ends_grant is on or off");
-        }
-        server->revoke_access_ends_grant = on;
-        return NGX_CONF_OK;
-    }
-    if (value_of(argument, "allow_cleartext=", &value)) {
-        server->allow_cleartext = is_word(&value, "yes");
-        return server->allow_cleartext
-                   ? NGX_CONF_OK
-                   : refuse(cf, argument, "leave it out, or say allow_cleartext=yes");
-    }
-    return refuse(cf, argument,
-                  "options are issuer=, token_prefix=, access_lifetime=, refresh_lifetime=, "
-                  "refresh_window=, revoke_access_ends_grant= and allow_cleartext=");
+    struct ngx_assay_store_conf *store = read_store(cf);
+    loc->store = store == NULL ? NULL : add_store(cf, store);
+    return loc->store == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
 static char *set_server(ngx_conf_t *cf, ngx_command_t *command, void *conf)
 {
-    static const size_t body_size = 2 * ASSAY_MAX_BODY;
     struct loc_conf *loc = conf;
-    ngx_str_t *arguments = cf->args->elts;
-    struct main_conf *main = ngx_http_conf_get_module_main_conf(cf, ngx_http_assay_server_module);
     (void)command;
-    if (loc->set) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"assay_server\" stands twice in a location");
+    if (loc->serves) {
+        return already;
+    }
+    if (ngx_assay_conf_server(cf, &loc->server) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
-    loc->set = true;
-    for (ngx_uint_t i = 1; i < cf->args->nelts; i++) {
-        if (read_server_option(cf, &arguments[i], &loc->server) != NGX_CONF_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-    if (loc->server.issuer.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"assay_server\" needs issuer=, as in issuer=https://auth.example.com");
-        return NGX_CONF_ERROR;
-    }
+    loc->serves = true;
+    loc->file = cf->conf_file->file.name;
+    loc->line = cf->conf_file->line;
     ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     core->handler = handle;
-    /* Bodies hold tokens and secrets: they stay in memory, in one piece, and are bounded. */
-    core->client_body_buffer_size = body_size;
-    core->client_max_body_size = (off_t)body_size;
-    main->served = true;
-    if (ngx_thread_pool_add(cf, NULL) == NULL) {
-        return NGX_CONF_ERROR;
-    }
-    return NGX_CONF_OK;
+    return ngx_thread_pool_add(cf, NULL) == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
-static ngx_command_t commands[] = {{ngx_string("assay_store"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
-                                    set_store, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
-                                   {ngx_string("assay_server"), NGX_HTTP_LOC_CONF | NGX_CONF_1MORE,
-                                    set_server, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
-                                   ngx_null_command};
+static ngx_command_t commands[] = {
+    {ngx_string("assay_store"),
+     NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_1MORE, set_store,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
+    {ngx_string("assay_server"), NGX_HTTP_LOC_CONF | NGX_CONF_1MORE, set_server,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
+    ngx_null_command,
+};
 
 static void *create_main_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(struct main_conf));
+    struct main_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
+    if (conf == NULL || ngx_array_init(&conf->stores, cf->pool, 2,
+                                       sizeof(struct ngx_assay_store_conf *)) != NGX_OK) {
+        return NULL;
+    }
+    return conf;
 }
 
 static void *create_loc_conf(ngx_conf_t *cf)
 {
     struct loc_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
     if (conf != NULL) {
-        conf->server.token_prefix = ASSAY_SLICE("assay");
-        conf->server.access_lifetime_s = 3600;
-        conf->server.refresh_lifetime_s = (int64_t)30 * 86400;
+        conf->server.token_prefix = ASSAY_SLICE(ASSAY_DEFAULT_TOKEN_PREFIX);
+        conf->server.access_lifetime_s = ASSAY_DEFAULT_ACCESS_LIFETIME_S;
+        conf->server.refresh_lifetime_s = ASSAY_DEFAULT_REFRESH_LIFETIME_S;
         conf->server.refresh_window_s = ASSAY_DEFAULT_REFRESH_WINDOW_S;
     }
     return conf;
 }
 
-static ngx_int_t check_whole(ngx_conf_t *cf)
+static char *refuse_location(ngx_conf_t *cf, const struct loc_conf *conf, const char *why)
 {
-    struct main_conf *main = ngx_http_conf_get_module_main_conf(cf, ngx_http_assay_server_module);
-    if (main->served && main->store.path.len == 0) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"assay_server\" needs a store: say \"assay_store DIR;\" in http (made by: "
-                      "assay store create DIR)");
-        return NGX_ERROR;
-    }
-    return NGX_OK;
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"assay_server\": %s in %V:%ui", why, &conf->file,
+                  conf->line);
+    return NGX_CONF_ERROR;
 }
 
-/* --- the life of a worker
- * ------------------------------------------------------------------------------------ */
+/* Bodies hold tokens and secrets: they stay in memory, in one piece, and are bounded. Here, where
+ * nginx's own values of the location are final. */
+static void keep_bodies_in_memory(ngx_http_core_loc_conf_t *core)
+{
+    static const size_t body_size = 2 * ASSAY_MAX_BODY;
+    core->client_body_buffer_size = body_size;
+    core->client_max_body_size = (off_t)body_size;
+    core->client_body_in_file_only = 0; /* off */
+    core->client_body_in_single_buffer = 1;
+}
+
+static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    const struct loc_conf *prev = parent;
+    struct loc_conf *conf = child;
+    ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    if (conf->store == NULL) {
+        conf->store = prev->store;
+    }
+    if (core->noname && prev->serves && !conf->serves && core->handler == NULL) {
+        /* An `if` or `limit_except`: the same location still. */
+        struct ngx_assay_store_conf *store = conf->store;
+        *conf = *prev;
+        conf->store = store;
+        core->handler = handle;
+    }
+    if (!conf->serves) {
+        return NGX_CONF_OK;
+    }
+    if (conf->store == NULL) {
+        return refuse_location(cf, conf,
+                               "a store is wanted: say \"assay_store DIR;\" in the location or "
+                               "around it (made by: assay store create DIR)");
+    }
+    if (core->handler != handle) {
+        return refuse_location(cf, conf,
+                               "another directive answers the requests of this location, such as "
+                               "proxy_pass: take it out");
+    }
+    keep_bodies_in_memory(core);
+    return NGX_CONF_OK;
+}
+
+/* --- the life of a worker --- */
 
 /* Tokens and secrets are in a worker's memory: it leaves no core file, and a file size limit is an
  * error to report, not a reason to die. */
@@ -373,11 +303,11 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
             ? NULL
             : ngx_http_cycle_get_module_main_conf(cycle, ngx_http_assay_server_module);
     bool worker = ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE;
-    if (main == NULL || main->store.path.len == 0 || !worker) {
+    if (main == NULL || main->stores.nelts == 0 || !worker) {
         return NGX_OK;
     }
     harden(cycle);
-    return ngx_assay_worker_open(cycle, &main->store);
+    return ngx_assay_worker_open(cycle, &main->stores);
 }
 
 static void exit_process(ngx_cycle_t *cycle)
@@ -387,7 +317,7 @@ static void exit_process(ngx_cycle_t *cycle)
 }
 
 static ngx_http_module_t context = {
-    NULL, check_whole, create_main_conf, NULL, NULL, NULL, create_loc_conf, NULL,
+    NULL, NULL, create_main_conf, NULL, NULL, NULL, create_loc_conf, merge_loc_conf,
 };
 
 ngx_module_t ngx_http_assay_server_module = {

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- backup and compact
- * ------------------------------------------------------------------------------ */
+/* --- backup and compact --- */
 
 static enum assay_status copy_to(struct lmdb_store *store, const char *to, bool compact,
                                  struct assay_error *reterr)
@@ -47,8 +46,7 @@ enum assay_status assay_lmdb_copy(const char *path, const char *to, bool compact
     return status;
 }
 
-/* --- restore
- * ------------------------------------------------------------------------------------------ */
+/* --- restore --- */
 
 static enum assay_status check_row(struct lmdb_store *store, size_t db, const MDB_val *key,
                                    const MDB_val *value, struct assay_error *reterr)

@@ -117,10 +117,8 @@ static enum assay_status find_token(struct lmdb_store *store,
         open_address(store, lookup);
     }
     if (!lookup->address_opened) {
-        store->refused_addresses++;
         return ASSAY_OK;
     }
-    store->token_lookups++;
     enum assay_status status = tree_of(store, lookup->token_id.lifetime_class, &tree, reterr);
     if (status == ASSAY_OK) {
         status = lmdb_tree_get(tree, lookup->token_id.seq, &bytes, reterr);
@@ -287,7 +285,7 @@ static void look_ahead(struct lmdb_store *store)
 static void answer_waiting(struct lmdb_store *store)
 {
     struct lmdb_finds *finds = &store->finds;
-    struct assay_header_record header;
+    struct assay_header_record header = {0};
     struct assay_error error = {0};
     struct assay_store_find *find;
     finds->answering = finds->waiting;

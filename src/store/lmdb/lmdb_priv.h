@@ -107,6 +107,7 @@ struct lmdb_store {
     bool sweep;
     struct assay_loop *loop;
     struct assay_log *log;
+    struct assay_store_meter *meter;
     int64_t (*clock)(void *context);
     void *clock_context;
 
@@ -125,8 +126,6 @@ struct lmdb_store {
     struct assay_watch watch;                           /* of the eventfd */
     struct assay_timer timer;                           /* abandons what waits too long */
     bool timer_set;
-    uint64_t token_lookups;
-    uint64_t refused_addresses;
 
     /* of the writer's thread */
     pthread_t thread;
@@ -146,8 +145,6 @@ struct lmdb_store {
     struct lmdb_queue queue;
     int event_fd;
     struct lmdb_trouble trouble;
-    _Atomic uint64_t commits;
-    _Atomic uint64_t commit_us_total;
 };
 
 /* A write transaction and the header it works on. */
@@ -155,7 +152,8 @@ struct lmdb_write {
     struct lmdb_store *store;
     MDB_txn *txn;
     struct assay_header_record header;
-    bool dirty; /* something was written */
+    bool dirty;     /* something was written */
+    size_t changes; /* that wrote something */
 };
 
 /* lmdb_env.c */

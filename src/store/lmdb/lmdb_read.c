@@ -356,10 +356,6 @@ static enum assay_status fill_stat(struct listing *l, struct assay_error *reterr
     if (l->query->want_resident) {
         stat->bytes_resident = resident(store, stat->bytes_file);
     }
-    stat->commits = atomic_load(&store->commits);
-    stat->commit_us_total = atomic_load(&store->commit_us_total);
-    stat->token_lookups = store->token_lookups;
-    stat->refused_addresses = store->refused_addresses;
     fill_reasons(store, stat);
     return ASSAY_OK;
 }

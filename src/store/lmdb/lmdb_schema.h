@@ -1,16 +1,18 @@
-/* The databases of the embedded engine.
+/* The databases of the embedded engine. Numbers written as bytes are big-endian, ‖ joins.
+ *
+ *   (unnamed)      "header" -> header_record
+ *   tNN            number -> token_record; one tree for each lifetime class, always appended
+ *   cutoff         kind ‖ id -> cutoff
+ *   client         client_id -> client_record
+ *   key            generation (1 byte) -> key_record
+ *   grant          number -> grant_record
+ *   grant_subject  length of subject (1) ‖ subject ‖ number (8) -> nothing
+ *   event          number -> event
+ *   once           SHA-256 of a one-time id -> nothing
+ *   ends           until (8) ‖ number (8) -> what to look at then (enum lmdb_end)
  *
  * The header record lies in the unnamed database, where LMDB keeps the roots of the named ones:
- * what every snapshot reads is on the pages it must touch anyway.
- *
- *   header         (unnamed)  "header" -> header_record
- *   tNN            one tree for each lifetime class: number (integer) -> token_record, always
- * appended cutoff         kind ‖ id -> cutoff client         client_id -> client_record key
- * generation (1 byte) -> key_record grant          number (integer) -> grant_record grant_subject
- * length of subject (1 byte) ‖ subject ‖ number (8, big-endian) -> nothing event          number
- * (integer) -> event once           SHA-256 of a one-time id -> nothing ends           until (8,
- * big-endian) ‖ number (8, big-endian) -> what to look at then
- */
+ * what every snapshot reads is on the pages it must touch anyway. */
 #ifndef ASSAY_STORE_LMDB_LMDB_SCHEMA_H
 #define ASSAY_STORE_LMDB_LMDB_SCHEMA_H
 

@@ -75,6 +75,7 @@ static struct lmdb_store *make(const struct assay_lmdb_options *options)
     store->sweep = options->sweep;
     store->loop = options->loop;
     store->log = options->log;
+    store->meter = options->meter;
     store->clock = options->clock == NULL ? system_clock : options->clock;
     store->clock_context = options->clock_context;
     lmdb_find_init(store);

@@ -24,6 +24,7 @@ struct assay_lmdb_options {
     bool sweep;        /* this process sweeps when it has nothing else to do */
     struct assay_loop *loop;
     struct assay_log *log;
+    struct assay_store_meter *meter; /* NULL: nobody counts */
     /* Wall clock, seconds since the epoch, for the sweeper, which acts on its own. NULL: time(). */
     int64_t (*clock)(void *context);
     void *clock_context;

@@ -55,8 +55,7 @@ void lmdb_log(struct lmdb_store *store, enum assay_log_level level, const char *
     }
 }
 
-/* --- the loop's side
- * ------------------------------------------------------------------------------- */
+/* --- the loop's side --- */
 
 static void append(struct assay_store_change ***tail, struct assay_store_change *op)
 {
@@ -196,8 +195,7 @@ static void deliver(struct assay_watch *watch)
     }
 }
 
-/* --- the writer's side
- * ----------------------------------------------------------------------------- */
+/* --- the writer's side --- */
 
 static void notify(struct lmdb_store *store)
 {
@@ -384,8 +382,9 @@ static enum assay_status commit(struct lmdb_write *w, struct assay_error *error)
         return commit_failed(store, rc, error);
     }
     note_io(store, false);
-    atomic_fetch_add(&store->commits, 1);
-    atomic_fetch_add(&store->commit_us_total, (uint64_t)(now_us() - start_us));
+    if (store->meter != NULL) {
+        store->meter->committed(store->meter, w->changes, (uint64_t)(now_us() - start_us));
+    }
     tell_others(store, &w->header);
     return ASSAY_OK;
 }
@@ -407,6 +406,8 @@ static void run_one(struct lmdb_write *w, struct assay_store_change *op,
     *ret_torn = op->status != ASSAY_OK && w->dirty;
     if (op->status != ASSAY_OK || !w->dirty) {
         w->header = header;
+    } else {
+        w->changes++;
     }
     w->dirty = w->dirty || dirty;
 }

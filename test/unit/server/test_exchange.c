@@ -266,7 +266,8 @@ static void metrics_are_prometheus_text(void **state)
                                  "server\",outcome=\"inactive\"} 1\n"));
     assert_non_null(strstr(text, "_bucket{endpoint=\"introspect\",le=\"0.000010\"} 0\n"));
     assert_non_null(strstr(text, "_bucket{endpoint=\"introspect\",le=\"0.000020\"} 1\n"));
-    assert_non_null(strstr(text, "assay_request_seconds_sum{endpoint=\"introspect\"} 0.000015\n"));
+    assert_non_null(
+        strstr(text, "assay_request_duration_seconds_sum{endpoint=\"introspect\"} 0.000015\n"));
     assert_non_null(strstr(text, "assay_store_tokens 42\n"));
     free(metrics);
 }
