@@ -143,6 +143,8 @@ static enum assay_status start_anew(struct lmdb_store *store, bool keep_tokens, 
     }
     uint64_t floor = lmdb_seq_floor(now_s);
     w.header.seq = (w.header.seq > floor ? w.header.seq : floor) + 1;
+    w.header.events_from = w.header.seq; /* the log of the new identity starts here */
+    w.header.kept_until_s = keep_tokens ? lmdb_keep_until(&w, now_s) : 0;
     if (status == ASSAY_OK && !keep_tokens) {
         struct assay_change change = {.now_s = now_s, .origin = ASSAY_BY_RESTORE};
         status = lmdb_put_cutoff(&w, &change, ASSAY_CUTOFF_EVERYTHING, (struct assay_slice){0},

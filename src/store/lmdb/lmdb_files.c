@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -214,6 +215,31 @@ enum assay_status lmdb_witness_write(int dir_fd, const struct assay_header_recor
         return assay_fail(ASSAY_ERR_SYSTEM, "the store's witness cannot be written", reterr);
     }
     return ASSAY_OK;
+}
+
+/* One at a time, and each with the newest header there is: so the witness never goes back. The lock
+ * is on the directory, since the file itself is replaced. */
+bool lmdb_witness_renew(struct lmdb_store *store)
+{
+    struct assay_header_record header = {0};
+    struct assay_error error = {0};
+    MDB_txn *txn = NULL;
+    if (flock(store->dir_fd, LOCK_EX | LOCK_NB) != 0) {
+        return false;
+    }
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+    enum assay_status status = rc == 0 ? lmdb_read_header(store, txn, &header, &error)
+                                       : lmdb_fail(rc, "the store cannot be read", &error);
+    if (status == ASSAY_OK) {
+        status = lmdb_witness_write(store->dir_fd, &header, &error);
+    }
+    mdb_txn_abort(txn);
+    (void)flock(store->dir_fd, LOCK_UN);
+    if (status != ASSAY_OK && !store->witness_failed) {
+        lmdb_log(store, ASSAY_LOG_WARN, "store_witness", error.what);
+    }
+    store->witness_failed = status != ASSAY_OK;
+    return status == ASSAY_OK;
 }
 
 /* A missing or torn witness proves nothing and is no trouble: it is written without a flush, since
