@@ -24,7 +24,7 @@ static enum assay_status copy_to(struct lmdb_store *store, const char *to, bool 
     int rc = mdb_env_copyfd2(store->env, fd, compact ? MDB_CP_COMPACT : 0);
     bool flushed = rc == 0 && fsync(fd) == 0;
     bool closed = close(fd) == 0;
-    if (rc == 0 && flushed && closed) {
+    if (rc == 0 && flushed && closed && lmdb_sync_parent(to)) {
         return ASSAY_OK;
     }
     (void)unlink(to);
@@ -265,10 +265,7 @@ enum assay_status assay_lmdb_restore(const char *path, const char *from, bool ke
                                      int64_t now_s, struct assay_error *reterr)
 {
     int dir_fd;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be made", reterr);
-    }
-    enum assay_status status = lmdb_dir_open(path, &dir_fd, reterr);
+    enum assay_status status = lmdb_dir_make(path, &dir_fd, reterr);
     if (status != ASSAY_OK) {
         return status;
     }

@@ -399,10 +399,7 @@ static enum assay_status take_dir(int dir_fd, struct assay_error *reterr)
 enum assay_status assay_lmdb_create(const char *path, struct assay_error *reterr)
 {
     int dir_fd;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be made", reterr);
-    }
-    enum assay_status status = lmdb_dir_open(path, &dir_fd, reterr);
+    enum assay_status status = lmdb_dir_make(path, &dir_fd, reterr);
     if (status != ASSAY_OK) {
         return status;
     }

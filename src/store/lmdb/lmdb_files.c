@@ -36,6 +36,51 @@ enum assay_status lmdb_dir_open(const char *path, int *ret_fd, struct assay_erro
     return ASSAY_OK;
 }
 
+static bool sync_dir(int fd)
+{
+    bool good = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return good;
+}
+
+/* A name lies in the directory above: a store whose own name is lost with the power is lost whole,
+ * however well its files were flushed. Of a directory that was there before, it may be the business
+ * of somebody who does not let us read the one above. */
+enum assay_status lmdb_dir_make(const char *path, int *ret_fd, struct assay_error *reterr)
+{
+    bool made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be made", reterr);
+    }
+    enum assay_status status = lmdb_dir_open(path, ret_fd, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    if (!sync_dir(openat(*ret_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) && made) {
+        close(*ret_fd);
+        return assay_fail(ASSAY_ERR_SYSTEM, "the directory above the store cannot be flushed",
+                          reterr);
+    }
+    return ASSAY_OK;
+}
+
+bool lmdb_sync_parent(const char *path)
+{
+    char parent[4096] = ".";
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == path ? 1 : slash == NULL ? 0 : (size_t)(slash - path);
+    if (len >= sizeof(parent)) {
+        return false;
+    }
+    if (len != 0) {
+        memcpy(parent, path, len);
+        parent[len] = 0;
+    }
+    return sync_dir(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 static bool is_own_name(const char *name)
 {
     static const char *const names[] = {

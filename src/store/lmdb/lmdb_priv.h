@@ -194,6 +194,11 @@ void lmdb_find_cancel(struct assay_store *base, struct assay_store_find *find);
 
 ASSAY_MUST_USE enum assay_status lmdb_dir_open(const char *path, int *ret_fd,
                                                struct assay_error *reterr);
+/* The same, made (0700) if it is missing, and then on the disk before anything in it is. */
+ASSAY_MUST_USE enum assay_status lmdb_dir_make(const char *path, int *ret_fd,
+                                               struct assay_error *reterr);
+/* The name of the file `path` is on the disk: flushes the directory that holds it. */
+ASSAY_MUST_USE bool lmdb_sync_parent(const char *path);
 ASSAY_MUST_USE enum assay_status lmdb_data_check(int dir_fd, const char *name,
                                                  struct assay_error *reterr);
 /* Is there nothing in the directory but files of ours, left by a creation that did not end? (And
