@@ -38,6 +38,12 @@ void assay_arena_init(struct assay_arena *arena, void *base, size_t size)
     hide(arena->base, size);
 }
 
+static void set_guard(struct assay_arena *arena)
+{
+    size_t left = arena->size - arena->used;
+    arena->used += left < GUARD_BYTES ? left : GUARD_BYTES;
+}
+
 void *assay_arena_take(struct assay_arena *arena, size_t size, size_t align)
 {
     assert(align != 0 && (align & (align - 1)) == 0);
@@ -50,10 +56,19 @@ void *assay_arena_take(struct assay_arena *arena, size_t size, size_t align)
 
     uint8_t *taken = arena->base + arena->used + pad;
     arena->used += pad + size;
-    size_t guard = arena->size - arena->used;
-    arena->used += guard < GUARD_BYTES ? guard : GUARD_BYTES;
+    set_guard(arena);
     show(taken, size);
     return taken;
+}
+
+void assay_arena_give_back(struct assay_arena *arena, void *piece, size_t size, size_t keep)
+{
+    uint8_t *start = piece;
+    size_t guard = (size_t)(arena->base + arena->used - start) - size;
+    assert(keep <= size && guard <= GUARD_BYTES);
+    hide(start + keep, size - keep);
+    arena->used = (size_t)(start - arena->base) + keep;
+    set_guard(arena);
 }
 
 bool assay_arena_copy(struct assay_arena *arena, struct assay_slice s, struct assay_slice *ret)

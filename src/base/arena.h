@@ -29,6 +29,10 @@ ASSAY_MUST_USE void *assay_arena_take(struct assay_arena *arena, size_t size, si
 ASSAY_MUST_USE bool assay_arena_copy(struct assay_arena *arena, struct assay_slice s,
                                      struct assay_slice *ret);
 
+/* Gives back all but the first `keep` of the `size` bytes at `piece`, which was taken last
+ * (asserted) and never written behind `keep`. */
+void assay_arena_give_back(struct assay_arena *arena, void *piece, size_t size, size_t keep);
+
 /* Wipes what was taken and starts over. */
 void assay_arena_clear(struct assay_arena *arena);
 

@@ -7,35 +7,25 @@ void assay_buf_init(struct assay_buf *buf, void *data, size_t size)
     *buf = (struct assay_buf){.data = data, .size = size};
 }
 
-void assay_buf_append(struct assay_buf *buf, struct assay_slice s)
-{
-    if (buf->spent || s.len > buf->size - buf->len) {
-        buf->spent = true;
-        return;
-    }
-    if (s.len != 0) {
-        memcpy(buf->data + buf->len, s.data, s.len);
-        buf->len += s.len;
-    }
-}
-
-void assay_buf_append_byte(struct assay_buf *buf, uint8_t byte)
-{
-    if (buf->spent || buf->len == buf->size) {
-        buf->spent = true;
-        return;
-    }
-    buf->data[buf->len++] = byte;
-}
-
 void assay_buf_append_u64(struct assay_buf *buf, uint64_t value)
 {
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233"
+        "34353637383940414243444546474849505152535455565758596061626364656667"
+        "68697071727374757677787980818283848586878889909192939495969798"
+        "99";
     uint8_t digits[20]; /* 2^64 - 1 has 20 */
     size_t at = sizeof(digits);
-    do {
-        digits[--at] = (uint8_t)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
+    for (; value >= 100; value /= 100) {
+        at -= 2;
+        memcpy(digits + at, pairs + 2 * (value % 100), 2);
+    }
+    if (value >= 10) {
+        at -= 2;
+        memcpy(digits + at, pairs + 2 * value, 2);
+    } else {
+        digits[--at] = (uint8_t)('0' + value);
+    }
     assay_buf_append(buf, assay_slice_of(digits + at, sizeof(digits) - at));
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Room of fixed size, the caller's. An append that does not fit writes nothing and marks the buffer
  * as spent, and so does every append after it: the writer appends freely and looks once, at the
@@ -22,9 +23,26 @@ struct assay_buf {
 
 void assay_buf_init(struct assay_buf *buf, void *data, size_t size);
 
-void assay_buf_append(struct assay_buf *buf, struct assay_slice s);
+static inline void assay_buf_append(struct assay_buf *buf, struct assay_slice s)
+{
+    if (buf->spent || s.len > buf->size - buf->len) {
+        buf->spent = true;
+        return;
+    }
+    if (s.len != 0) {
+        memcpy(buf->data + buf->len, s.data, s.len);
+        buf->len += s.len;
+    }
+}
 
-void assay_buf_append_byte(struct assay_buf *buf, uint8_t byte);
+static inline void assay_buf_append_byte(struct assay_buf *buf, uint8_t byte)
+{
+    if (buf->spent || buf->len == buf->size) {
+        buf->spent = true;
+        return;
+    }
+    buf->data[buf->len++] = byte;
+}
 
 /* Decimal digits of `value`. */
 void assay_buf_append_u64(struct assay_buf *buf, uint64_t value);

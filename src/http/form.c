@@ -33,6 +33,32 @@ static bool is_plain(struct assay_slice text)
     return !has(text, '%') && !has(text, '+');
 }
 
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* High bits set where `word` may have a byte that is 0; none set when it has none. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80);
+}
+
+/* Eight bytes at once: ASCII but NUL, '%' and '+'. So nothing to decode and nothing to refuse. */
+static bool is_simple(struct assay_slice text)
+{
+    size_t at = 0;
+    uint64_t odd = 0;
+    for (; text.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text.data + at, sizeof(word));
+        odd |= (word & EACH_BYTE(0x80)) | zero_bytes(word) | zero_bytes(word ^ EACH_BYTE('%')) |
+               zero_bytes(word ^ EACH_BYTE('+'));
+    }
+    for (; at < text.len; at++) {
+        uint8_t c = text.data[at];
+        odd |= c >= 0x80 || c == 0 || c == '%' || c == '+';
+    }
+    return odd == 0;
+}
+
 /* What decoding may yield. */
 static bool is_good(struct assay_slice decoded)
 {
@@ -143,12 +169,34 @@ static enum assay_status add_param(struct assay_form *form, struct assay_slice p
     return status;
 }
 
+/* Parameters at most, as far as they may be many. */
+static size_t count_parts(struct assay_slice body)
+{
+    size_t parts = 1;
+    struct assay_slice rest = body;
+    while (parts < ASSAY_MAX_FORM_PARAMS) {
+        (void)assay_slice_cut(&rest, '&');
+        if (rest.data == NULL) {
+            break;
+        }
+        parts++;
+    }
+    return parts;
+}
+
 enum assay_status assay_form_parse(struct assay_slice body, struct assay_arena *arena,
                                    struct assay_form *ret, struct assay_error *reterr)
 {
     struct assay_slice rest = body;
-    bool as_it_is = is_plain(body) && is_good(body);
-    ret->count = 0;
+    size_t most = count_parts(body);
+    *ret = (struct assay_form){
+        .params =
+            assay_arena_take(arena, most * sizeof(*ret->params), _Alignof(struct assay_form_param)),
+    };
+    if (ret->params == NULL) {
+        return assay_fail(ASSAY_ERR_LIMIT, "form is too large", reterr);
+    }
+    bool as_it_is = is_simple(body) || (is_plain(body) && is_good(body));
     while (rest.len > 0) {
         struct assay_slice part = assay_slice_cut(&rest, '&');
         if (part.len == 0) {

@@ -21,8 +21,8 @@ struct assay_form_param {
 };
 
 struct assay_form {
-    struct assay_form_param params[ASSAY_MAX_FORM_PARAMS];
-    size_t count;
+    struct assay_form_param *params; /* in the arena */
+    size_t count;                    /* at most ASSAY_MAX_FORM_PARAMS */
 };
 
 /* Reads `body` into `*ret`; decoded names and values borrow from `body` where nothing needed

@@ -80,6 +80,31 @@ static bool is_plain_word(const uint8_t *bytes)
     return ((word | ~below | above | special) & EACH_BYTE(0x80)) == 0;
 }
 
+/* Copies `s` to `out` as long as its bytes stand for themselves; how many did. Both have room for a
+ * word where `s` has one: the last word is written over the one before it. */
+static size_t copy_plain(uint8_t *out, struct assay_slice s)
+{
+    size_t at = 0;
+    if (s.len < sizeof(uint64_t)) {
+        for (; at < s.len && plain_bytes[s.data[at]]; at++) {
+            out[at] = s.data[at];
+        }
+        return at;
+    }
+    for (; s.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        if (!is_plain_word(s.data + at)) {
+            return at;
+        }
+        memcpy(out + at, s.data + at, sizeof(uint64_t));
+    }
+    size_t last = s.len - sizeof(uint64_t);
+    if (!is_plain_word(s.data + last)) {
+        return at;
+    }
+    memcpy(out + last, s.data + last, sizeof(uint64_t));
+    return s.len;
+}
+
 /* How many bytes at the start of `s` stand for themselves. */
 static size_t plain_run(struct assay_slice s)
 {
@@ -145,6 +170,16 @@ static size_t escape_one(struct assay_buf *out, struct assay_slice s)
 
 static void write_quoted(struct assay_buf *out, struct assay_slice s)
 {
+    if (!out->spent && s.len + 2 <= out->size - out->len) {
+        uint8_t *to = out->data + out->len;
+        size_t copied = copy_plain(to + 1, s);
+        if (copied == s.len) {
+            to[0] = '"';
+            to[1 + copied] = '"';
+            out->len += copied + 2;
+            return;
+        }
+    }
     assay_buf_append_byte(out, '"');
     while (s.len > 0) {
         size_t plain = plain_run(s);
@@ -162,6 +197,13 @@ void assay_json_name(struct assay_json_writer *w, struct assay_slice name)
     separate(w);
     write_quoted(w->out, name);
     assay_buf_append_byte(w->out, ':');
+    w->comma = false;
+}
+
+void assay_json_key(struct assay_json_writer *w, struct assay_slice key)
+{
+    separate(w);
+    assay_buf_append(w->out, key);
     w->comma = false;
 }
 

@@ -22,6 +22,11 @@ void assay_json_array_open(struct assay_json_writer *w);
 void assay_json_array_close(struct assay_json_writer *w);
 /* The name of the next value; `name` is escaped too. */
 void assay_json_name(struct assay_json_writer *w, struct assay_slice name);
+/* The same of a name known beforehand: ASSAY_JSON_KEY("scope") is `"scope":`, which is copied as it
+ * stands. */
+#define ASSAY_JSON_KEY(name) ASSAY_SLICE("\"" name "\":")
+void assay_json_key(struct assay_json_writer *w, struct assay_slice key);
+
 /* A string. Bytes that are not UTF-8 become U+FFFD. */
 void assay_json_string(struct assay_json_writer *w, struct assay_slice value);
 void assay_json_i64(struct assay_json_writer *w, int64_t value);

@@ -62,6 +62,12 @@ static struct body_part read_body(const struct assay_form *form)
     return part;
 }
 
+bool assay_credentials_in_body(const struct assay_form *form)
+{
+    struct body_part part = read_body(form);
+    return part.client_id.len != 0 || part.secret.len != 0 || part.assertion;
+}
+
 static bool within_limits(const struct assay_credentials *credentials)
 {
     return credentials->client_id.len <= ASSAY_MAX_CLIENT_ID &&
@@ -140,7 +146,20 @@ static bool method_fits(enum assay_auth_method used, const struct assay_client_r
            (used == ASSAY_AUTH_SECRET_BASIC && record->auth_method == ASSAY_AUTH_SECRET_POST);
 }
 
-enum assay_status assay_credentials_check(const struct assay_credentials *credentials,
+/* SHA-256 of the secret, computed once. */
+static enum assay_status hash_secret(struct assay_credentials *credentials,
+                                     struct assay_digester *digester, struct assay_error *reterr)
+{
+    if (credentials->hashed) {
+        return ASSAY_OK;
+    }
+    enum assay_status status =
+        assay_sha256(digester, credentials->secret, credentials->secret_sha256, reterr);
+    credentials->hashed = status == ASSAY_OK;
+    return status;
+}
+
+enum assay_status assay_credentials_check(struct assay_credentials *credentials,
                                           const struct assay_client_record *record, int64_t now_s,
                                           struct assay_digester *digester,
                                           enum assay_auth_result *ret_result, size_t *ret_secret,
@@ -150,13 +169,12 @@ enum assay_status assay_credentials_check(const struct assay_credentials *creden
                                                       .disabled = true,
                                                       .secret_count = 1,
                                                       .secrets = {{.form = ASSAY_SECRET_SHA256}}};
-    uint8_t digest[ASSAY_SHA256_LEN];
     const struct assay_client_record *against = record == NULL ? &nobody : record;
     bool scrypt = false;
     bool matches = false;
 
     /* The same work for a client that is not there as for one that is. */
-    enum assay_status status = assay_sha256(digester, credentials->secret, digest, reterr);
+    enum assay_status status = hash_secret(credentials, digester, reterr);
     if (status != ASSAY_OK) {
         return status;
     }
@@ -169,11 +187,10 @@ enum assay_status assay_credentials_check(const struct assay_credentials *creden
             }
             continue;
         }
-        bool same = assay_secret_equal(assay_slice_of(digest, sizeof(digest)),
-                                       assay_slice_of(secret->hash, sizeof(digest)));
+        bool same = assay_secret_equal(assay_slice_of(credentials->secret_sha256, ASSAY_SHA256_LEN),
+                                       assay_slice_of(secret->hash, ASSAY_SHA256_LEN));
         matches |= same && is_live(secret, now_s);
     }
-    assay_secret_wipe(digest, sizeof(digest));
     if (credentials->method == ASSAY_AUTH_NONE) {
         matches = against->auth_method == ASSAY_AUTH_NONE;
         scrypt = false;

@@ -21,7 +21,9 @@ struct assay_credentials {
     struct assay_slice client_id;  /* decoded; empty: none at all */
     struct assay_slice secret;     /* decoded as forms are; secret */
     struct assay_slice secret_raw; /* Basic: as it stood before form-decoding, when that differs */
-    struct assay_slice client_id_raw; /* likewise */
+    struct assay_slice client_id_raw;        /* likewise */
+    bool hashed;                             /* `secret_sha256` is set */
+    uint8_t secret_sha256[ASSAY_SHA256_LEN]; /* of `secret` */
 };
 
 enum assay_credentials_result {
@@ -31,6 +33,9 @@ enum assay_credentials_result {
     ASSAY_CREDENTIALS_TWO,       /* two methods at once: 400 invalid_request */
     ASSAY_CREDENTIALS_CONFLICT, /* client_id in the body names another client: 401 invalid_client */
 };
+
+/* Does the body of `form` name a client, a secret or an assertion? */
+bool assay_credentials_in_body(const struct assay_form *form);
 
 /* Reads the credentials of `request`, whose body is `form`. Fails with ASSAY_ERR_LIMIT when the
  * arena is spent. */
@@ -47,9 +52,10 @@ enum assay_auth_result {
 
 /* Holds `credentials` against `record` (NULL: no such client, for which the same work is done) at
  * `now_s`: the registered method, not disabled, one of the live secrets. `*ret_secret` is the index
- * of a scrypt secret when the result is NEEDS_SCRYPT. Fails with ASSAY_ERR_CRYPTO. */
+ * of a scrypt secret when the result is NEEDS_SCRYPT. Sets credentials->secret_sha256 unless it is
+ * set. Fails with ASSAY_ERR_CRYPTO. */
 ASSAY_MUST_USE enum assay_status
-assay_credentials_check(const struct assay_credentials *credentials,
+assay_credentials_check(struct assay_credentials *credentials,
                         const struct assay_client_record *record, int64_t now_s,
                         struct assay_digester *digester, enum assay_auth_result *ret_result,
                         size_t *ret_secret, struct assay_error *reterr);

@@ -13,26 +13,28 @@ static bool shown(const struct assay_introspection_view *view, uint32_t member, 
 }
 
 static void write_time(struct assay_json_writer *w, const struct assay_introspection_view *view,
-                       uint32_t member, struct assay_slice name, int64_t time_s)
+                       uint32_t member, struct assay_slice key, int64_t time_s)
 {
     if (shown(view, member, time_s != 0)) {
-        assay_json_member_i64(w, name, time_s);
+        assay_json_key(w, key);
+        assay_json_i64(w, time_s);
     }
 }
 
 static void write_text(struct assay_json_writer *w, const struct assay_introspection_view *view,
-                       uint32_t member, struct assay_slice name, struct assay_slice text)
+                       uint32_t member, struct assay_slice key, struct assay_slice text)
 {
     if (shown(view, member, text.len != 0)) {
-        assay_json_member_string(w, name, text);
+        assay_json_key(w, key);
+        assay_json_string(w, text);
     }
 }
 
 static void write_raw(struct assay_json_writer *w, const struct assay_introspection_view *view,
-                      uint32_t member, struct assay_slice name, struct assay_slice json)
+                      uint32_t member, struct assay_slice key, struct assay_slice json)
 {
     if (shown(view, member, json.len != 0)) {
-        assay_json_name(w, name);
+        assay_json_key(w, key);
         assay_json_raw(w, json);
     }
 }
@@ -65,22 +67,22 @@ void assay_introspection_write(const struct assay_token_record *token,
     assay_json_init(&w, out);
     assay_json_object_open(&w);
     assay_json_member_bool(&w, ASSAY_SLICE("active"), true);
-    write_text(&w, view, ASSAY_MEMBER_SCOPE, ASSAY_SLICE("scope"), view->scope);
-    write_text(&w, view, ASSAY_MEMBER_CLIENT_ID, ASSAY_SLICE("client_id"), token->client_id);
-    write_text(&w, view, ASSAY_MEMBER_USERNAME, ASSAY_SLICE("username"), token->username);
-    write_time(&w, view, ASSAY_MEMBER_EXP, ASSAY_SLICE("exp"), token->expires_at_s);
-    write_time(&w, view, ASSAY_MEMBER_IAT, ASSAY_SLICE("iat"), token->issued_at_s);
-    write_text(&w, view, ASSAY_MEMBER_TOKEN_TYPE, ASSAY_SLICE("token_type"), type);
-    write_time(&w, view, ASSAY_MEMBER_NBF, ASSAY_SLICE("nbf"), token->not_before_s);
-    write_text(&w, view, ASSAY_MEMBER_SUB, ASSAY_SLICE("sub"), subject);
+    write_text(&w, view, ASSAY_MEMBER_SCOPE, ASSAY_JSON_KEY("scope"), view->scope);
+    write_text(&w, view, ASSAY_MEMBER_CLIENT_ID, ASSAY_JSON_KEY("client_id"), token->client_id);
+    write_text(&w, view, ASSAY_MEMBER_USERNAME, ASSAY_JSON_KEY("username"), token->username);
+    write_time(&w, view, ASSAY_MEMBER_EXP, ASSAY_JSON_KEY("exp"), token->expires_at_s);
+    write_time(&w, view, ASSAY_MEMBER_IAT, ASSAY_JSON_KEY("iat"), token->issued_at_s);
+    write_text(&w, view, ASSAY_MEMBER_TOKEN_TYPE, ASSAY_JSON_KEY("token_type"), type);
+    write_time(&w, view, ASSAY_MEMBER_NBF, ASSAY_JSON_KEY("nbf"), token->not_before_s);
+    write_text(&w, view, ASSAY_MEMBER_SUB, ASSAY_JSON_KEY("sub"), subject);
     write_audience(&w, view);
-    write_text(&w, view, ASSAY_MEMBER_ISS, ASSAY_SLICE("iss"), view->issuer);
-    write_text(&w, view, ASSAY_MEMBER_JTI, ASSAY_SLICE("jti"), view->jti);
-    write_text(&w, view, ASSAY_MEMBER_SID, ASSAY_SLICE("sid"), token->session);
-    write_raw(&w, view, ASSAY_MEMBER_CNF, ASSAY_SLICE("cnf"), token->confirmation);
-    write_text(&w, view, ASSAY_MEMBER_ACR, ASSAY_SLICE("acr"), token->acr);
-    write_time(&w, view, ASSAY_MEMBER_AUTH_TIME, ASSAY_SLICE("auth_time"), token->auth_time_s);
-    write_raw(&w, view, ASSAY_MEMBER_AUTHORIZATION_DETAILS, ASSAY_SLICE("authorization_details"),
+    write_text(&w, view, ASSAY_MEMBER_ISS, ASSAY_JSON_KEY("iss"), view->issuer);
+    write_text(&w, view, ASSAY_MEMBER_JTI, ASSAY_JSON_KEY("jti"), view->jti);
+    write_text(&w, view, ASSAY_MEMBER_SID, ASSAY_JSON_KEY("sid"), token->session);
+    write_raw(&w, view, ASSAY_MEMBER_CNF, ASSAY_JSON_KEY("cnf"), token->confirmation);
+    write_text(&w, view, ASSAY_MEMBER_ACR, ASSAY_JSON_KEY("acr"), token->acr);
+    write_time(&w, view, ASSAY_MEMBER_AUTH_TIME, ASSAY_JSON_KEY("auth_time"), token->auth_time_s);
+    write_raw(&w, view, ASSAY_MEMBER_AUTHORIZATION_DETAILS, ASSAY_JSON_KEY("authorization_details"),
               token->authorization_details);
     if (shown(view, ASSAY_MEMBER_EXTRA, token->extra.len != 0)) {
         assay_json_raw(&w, token->extra);

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* Two times can be added: a lifetime to its start. */
-#define MAX_TIME ((INT64_C(1) << 62) - 1)
+#define MAX_TIME (INT64_C(1) << 62)
 
 void codec_write_varint(struct assay_buf *out, uint64_t value)
 {
@@ -94,6 +93,11 @@ uint8_t codec_read_byte(struct codec_reader *r)
 /* The shortest form alone is taken, so that a value has one spelling. */
 uint64_t codec_read_varint(struct codec_reader *r)
 {
+    if (!r->bad && r->rest.len != 0 && r->rest.data[0] < 0x80) { /* most are of one byte */
+        uint64_t small = r->rest.data[0];
+        r->rest = assay_slice_from(r->rest, 1);
+        return small;
+    }
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         uint8_t byte = codec_read_byte(r);

@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "server/attempts.h"
 #include "server/metrics.h"
+#include "server/recent.h"
 #include "server/remembered.h"
 
 #include <string.h>
@@ -16,12 +17,71 @@ static bool wants_signed(const struct assay_exchange *ex)
                                     ASSAY_SLICE("application/token-introspection+jwt"));
 }
 
+/* --- headers that were read lately */
+
+/* Takes the caller from the memory of such headers: true when that is all there is to read. Basic
+ * credentials alone are kept there, and count only while the body says nothing of who asks. */
+static bool take_recent(struct assay_exchange *ex, const struct assay_form *form,
+                        struct assay_caller *caller)
+{
+    const struct assay_recent_entry *entry =
+        assay_recent_find(ex->server->recent, caller->header_sha256);
+    struct assay_credentials *credentials = &caller->credentials;
+    if (entry == NULL || assay_credentials_in_body(form) ||
+        !assay_arena_copy(ex->arena, assay_slice_of(entry->client_id, entry->client_id_len),
+                          &credentials->client_id)) {
+        return false;
+    }
+    credentials->method = ASSAY_AUTH_SECRET_BASIC;
+    credentials->hashed = true;
+    memcpy(credentials->secret_sha256, entry->secret_sha256, ASSAY_SHA256_LEN);
+    caller->recent = true;
+    ex->lookup.caller_id = credentials->client_id;
+    return true;
+}
+
+static void note_recent(struct assay_exchange *ex, const struct assay_caller *caller)
+{
+    const struct assay_credentials *credentials = &caller->credentials;
+    if (caller->header_hashed && !caller->recent &&
+        credentials->method == ASSAY_AUTH_SECRET_BASIC) {
+        assay_recent_note(ex->server->recent, caller->header_sha256, credentials->client_id,
+                          credentials->secret_sha256);
+    }
+}
+
+static enum assay_status read_credentials(struct assay_exchange *ex, const struct assay_form *form,
+                                          struct assay_caller *caller,
+                                          enum assay_caller_verdict *ret,
+                                          struct assay_error *reterr);
+
 enum assay_status assay_caller_start(struct assay_exchange *ex, const struct assay_form *form,
                                      struct assay_caller *caller, enum assay_caller_verdict *ret,
                                      struct assay_error *reterr)
 {
-    enum assay_credentials_result result;
     memset(caller, 0, sizeof(*caller));
+    caller->form = form;
+    if (ex->server->recent != NULL && ex->request.authorization.len != 0) {
+        enum assay_status status = assay_sha256(ex->server->digester, ex->request.authorization,
+                                                caller->header_sha256, reterr);
+        if (status != ASSAY_OK) {
+            return status;
+        }
+        caller->header_hashed = true;
+        if (take_recent(ex, form, caller)) {
+            *ret = ASSAY_CALLER_KNOWN;
+            return ASSAY_OK;
+        }
+    }
+    return read_credentials(ex, form, caller, ret, reterr);
+}
+
+static enum assay_status read_credentials(struct assay_exchange *ex, const struct assay_form *form,
+                                          struct assay_caller *caller,
+                                          enum assay_caller_verdict *ret,
+                                          struct assay_error *reterr)
+{
+    enum assay_credentials_result result;
     enum assay_status status = assay_credentials_read(&ex->request, form, ex->arena,
                                                       &caller->credentials, &result, reterr);
     if (status != ASSAY_OK) {
@@ -211,6 +271,7 @@ enum assay_status assay_caller_judge(struct assay_exchange *ex, struct assay_cal
     }
     switch (result) {
     case ASSAY_AUTH_OK:
+        note_recent(ex, caller);
         note_known(ex);
         *ret = ASSAY_CALLER_KNOWN;
         break;
@@ -219,8 +280,15 @@ enum assay_status assay_caller_judge(struct assay_exchange *ex, struct assay_cal
         *ret = ASSAY_CALLER_REFUSED;
         break;
     case ASSAY_AUTH_NEEDS_SCRYPT:
-        *ret = judge_scrypt(ex, caller, now_s);
+        *ret = ASSAY_CALLER_KNOWN;
+        if (caller->recent) { /* the secret itself is wanted now */
+            caller->recent = false;
+            status = read_credentials(ex, caller->form, caller, ret, reterr);
+        }
+        if (status == ASSAY_OK && *ret == ASSAY_CALLER_KNOWN) {
+            *ret = judge_scrypt(ex, caller, now_s);
+        }
         break;
     }
-    return ASSAY_OK;
+    return status;
 }

@@ -11,6 +11,12 @@
 /* One authentication. Lives in the exchange's arena. */
 struct assay_caller {
     struct assay_credentials credentials;
+    const struct assay_form *form; /* NULL: Basic alone */
+    bool recent; /* `credentials` are as remembered (server/recent.h): not decoded until they must
+                    be */
+    bool header_hashed;
+    uint8_t header_sha256[ASSAY_SHA256_LEN];
+
     size_t candidate; /* which secret and spelling scrypt was asked for */
     bool scrypt_asked;
     bool scrypt_matched;

@@ -39,8 +39,22 @@ struct assay_slice assay_path_below_issuer(const struct assay_server *server,
     return assay_slice_starts_with(path, above) ? assay_slice_from(path, above.len) : path;
 }
 
+static enum assay_endpoint known_path(struct assay_slice path)
+{
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        if (assay_slice_equal(path, paths[i].path)) {
+            return paths[i].endpoint;
+        }
+    }
+    return ASSAY_ENDPOINT_NONE;
+}
+
 enum assay_endpoint assay_endpoint_of(const struct assay_server *server, struct assay_slice path)
 {
+    enum assay_endpoint plain = known_path(path); /* most issuers have no path */
+    if (plain != ASSAY_ENDPOINT_NONE) {
+        return plain;
+    }
     if (is_metadata_path(path, assay_issuer_path(server->issuer))) {
         return ASSAY_ENDPOINT_METADATA;
     }
@@ -48,12 +62,7 @@ enum assay_endpoint assay_endpoint_of(const struct assay_server *server, struct 
     if (assay_slice_starts_with(path, ASSAY_SLICE("/admin/"))) {
         return ASSAY_ENDPOINT_ADMIN;
     }
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        if (assay_slice_equal(path, paths[i].path)) {
-            return paths[i].endpoint;
-        }
-    }
-    return ASSAY_ENDPOINT_NONE;
+    return known_path(path);
 }
 
 enum assay_status flow_refuse(struct assay_exchange *ex, enum assay_oauth_error error,
@@ -146,7 +155,7 @@ static bool repeats(const struct assay_form *form)
         NAME("refresh_token"),
 #undef NAME
     };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+    for (size_t i = 0; form->count > 1 && i < sizeof(known) / sizeof(known[0]); i++) {
         if (assay_form_find(form, known[i], NULL) > 1) {
             return true;
         }
@@ -154,24 +163,29 @@ static bool repeats(const struct assay_form *form)
     return false;
 }
 
+/* The length and characters that some token may have; one of ours has them all the more. */
+static bool may_be_token(struct assay_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < 0x21 || text.data[i] > 0x7E) {
+            return false;
+        }
+    }
+    return text.len != 0 && text.len <= ASSAY_MAX_TOKEN_PARAM;
+}
+
 void flow_take_token(struct assay_exchange *ex, struct flow *flow, struct assay_slice name)
 {
     struct assay_token_text text;
     flow->token = (struct assay_slice){0};
     (void)assay_form_find(&flow->form, name, &flow->token);
-    bool plain = flow->token.len != 0 && flow->token.len <= ASSAY_MAX_TOKEN_PARAM;
-    for (size_t i = 0; plain && i < flow->token.len; i++) {
-        plain = flow->token.data[i] >= 0x21 && flow->token.data[i] <= 0x7E;
-    }
-    if (!plain) {
-        flow->faulty = true;
-        flow->fault = ASSAY_ERROR_REQUEST;
-        return;
-    }
     if (assay_token_text_parse(flow->token, ex->server->token_prefix, &text)) {
         ex->lookup.want_token = true;
         ex->lookup.address = text.address;
         flow->kind = text.kind;
+    } else if (!may_be_token(flow->token)) {
+        flow->faulty = true;
+        flow->fault = ASSAY_ERROR_REQUEST;
     }
 }
 
@@ -365,7 +379,7 @@ static enum assay_status run_get(struct assay_exchange *ex, enum assay_step *ret
 enum assay_status assay_exchange_run(struct assay_exchange *ex, int64_t now_s,
                                      enum assay_step *ret_step, struct assay_error *reterr)
 {
-    if (ex->progress == AT_START) {
+    if (ex->progress == AT_START && ex->endpoint == ASSAY_ENDPOINT_NONE) {
         ex->endpoint = assay_endpoint_of(ex->server, ex->request.path);
     }
     if (endpoint_of(ex->endpoint) != NULL) {

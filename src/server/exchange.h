@@ -21,6 +21,7 @@
 struct assay_metrics;
 struct assay_attempts;
 struct assay_remembered;
+struct assay_recent;
 
 /* What the server is, the same for all requests of a worker. The host owns it. */
 struct assay_server {
@@ -35,6 +36,7 @@ struct assay_server {
     struct assay_metrics *metrics;       /* per host: shared memory */
     struct assay_attempts *attempts;     /* per host: shared memory; failed authentications */
     struct assay_remembered *remembered; /* per host: shared memory; verified scrypt secrets */
+    struct assay_recent *recent;         /* of this worker; NULL: none */
     struct assay_log *log;
 };
 
@@ -81,9 +83,11 @@ struct assay_exchange {
     uint8_t kdf_out[ASSAY_SCRYPT_LEN];
     bool kdf_failed;
 
+    /* in, where the host knows it already (assay_endpoint_of); else out */
+    enum assay_endpoint endpoint;
+
     /* out */
     struct assay_reply reply;
-    enum assay_endpoint endpoint; /* for the host's log and the metrics */
     unsigned caller_role;         /* enum assay_caller_role (server/metrics.h) */
     bool inactive;                /* introspection answered {"active":false} */
     struct assay_slice client_id; /* who authenticated; empty: nobody. For the host's log */

@@ -82,6 +82,7 @@ static enum assay_status say_active(struct assay_exchange *ex, enum assay_step *
     if (out.spent) {
         return assay_fail(ASSAY_ERR_LIMIT, "an introspection answer is too long", reterr);
     }
+    assay_arena_give_back(ex->arena, room, size, out.len);
     assay_json_reply(200, assay_buf_slice(&out), &ex->reply);
     *ret_step = ASSAY_STEP_REPLY;
     return ASSAY_OK;

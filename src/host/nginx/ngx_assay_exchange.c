@@ -30,6 +30,7 @@ struct block {
     bool find_pending;
     bool change_pending;
     bool scrypt_pending;
+    int64_t now_s; /* wall clock, when the exchange began or was last waited for */
     int64_t start_us;
     struct block *next_free;
     uint8_t memory[ARENA_SIZE];
@@ -154,8 +155,8 @@ static void run(struct block *block)
 {
     struct assay_exchange *ex = &block->exchange;
     block->status = ex->endpoint == ASSAY_ENDPOINT_ADMIN
-                        ? assay_admin_run(ex, now_s(), &block->step, &block->error)
-                        : assay_exchange_run(ex, now_s(), &block->step, &block->error);
+                        ? assay_admin_run(ex, block->now_s, &block->step, &block->error)
+                        : assay_exchange_run(ex, block->now_s, &block->step, &block->error);
 }
 
 /* The store has answered: the exchange runs now, inside done(), since the records are gone
@@ -196,6 +197,7 @@ static void go_on(struct block *block)
         return;
     }
     ngx_connection_t *c = block->request->connection;
+    block->now_s = now_s();
     run(block);
     drive(block);
     ngx_http_run_posted_requests(c);
@@ -334,6 +336,7 @@ void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server
     }
     block->start_us = now_us();
     block->store = store;
+    block->now_s = now_s();
     block->request = r;
     block->cleanup = cleanup;
     cleanup->handler = on_request_end;

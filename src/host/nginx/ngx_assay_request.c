@@ -10,7 +10,7 @@ static struct assay_slice slice_of(const ngx_str_t *s)
 
 static bool is_named(const ngx_table_elt_t *header, const char *name, size_t len)
 {
-    return header->key.len == len && ngx_strncasecmp(header->key.data, (u_char *)name, len) == 0;
+    return header->key.len == len && ngx_memcmp(header->lowcase_key, name, len) == 0;
 }
 
 /* The few headers the core wants, in one pass; a repeated Content-Type goes through nginx 1.22. */

@@ -59,6 +59,7 @@ ngx_int_t ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs)
 {
     struct assay_error error = {0};
     the_worker.log.write = log_line;
+    the_worker.recent = ngx_calloc(sizeof(*the_worker.recent), cycle->log);
     if (assay_digester_open(&the_worker.digester, &error) != ASSAY_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "assay: %s", error.what);
         return NGX_ERROR;
@@ -75,6 +76,8 @@ void ngx_assay_worker_close(void)
 {
     ngx_assay_stores_close();
     ngx_assay_blocks_free(&the_worker);
+    ngx_free(the_worker.recent);
+    the_worker.recent = NULL;
     assay_digester_close(the_worker.digester);
     the_worker.digester = NULL;
 }

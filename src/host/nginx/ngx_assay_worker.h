@@ -7,9 +7,11 @@
 
 #include "base/log.h"
 #include "crypto/digest.h"
+#include "server/recent.h"
 
 struct ngx_assay_worker {
     struct assay_digester *digester;
+    struct assay_recent *recent;
     struct assay_log log;
     void *free_blocks; /* ngx_assay_exchange.c */
     size_t free_count;

@@ -47,6 +47,7 @@ static void start(ngx_http_request_t *r, bool body_too_large)
     conf->server.remembered = zone->remembered;
     if (worker != NULL) {
         conf->server.digester = worker->digester;
+        conf->server.recent = worker->recent;
         conf->server.log = &worker->log;
     }
     ngx_assay_exchange_start(r, &conf->server, ngx_assay_store_of(conf->store), body_too_large);
@@ -69,6 +70,9 @@ static void cut_query(ngx_str_t *text)
  * log has it, neither nginx's own messages nor any $request or $args of a log_format. */
 static void forget_query(ngx_http_request_t *r)
 {
+    if (r->args_start == NULL && r->args.len == 0) {
+        return;
+    }
     cut_query(&r->request_line);
     cut_query(&r->unparsed_uri);
     r->args.len = 0;

@@ -11,11 +11,10 @@ static void drop_slot(struct lmdb_client_slot *slot)
     *slot = (struct lmdb_client_slot){0};
 }
 
-void lmdb_clients_forget(struct lmdb_store *store)
+static void drop_shelf(struct lmdb_client_slot *shelf)
 {
     for (size_t i = 0; i < LMDB_CLIENT_SLOTS; i++) {
-        drop_slot(&store->callers[i]);
-        drop_slot(&store->owners[i]);
+        drop_slot(&shelf[i]);
     }
 }
 
@@ -107,12 +106,35 @@ static void open_address(struct lmdb_store *store, struct assay_lookup *lookup)
         assay_address_open(&store->reader_ring.ring, &lookup->address, &lookup->token_id);
 }
 
+/* What was looked ahead for `lookup`; NULL: nothing. */
+static const struct lmdb_ahead *ahead_of(const struct lmdb_finds *finds,
+                                         const struct assay_lookup *lookup)
+{
+    for (size_t i = 0; i < finds->ahead_count; i++) {
+        if (finds->ahead[i].of == lookup) {
+            return &finds->ahead[i];
+        }
+    }
+    return NULL;
+}
+
+static enum assay_status get_token(struct lmdb_store *store, const struct assay_lookup *lookup,
+                                   struct assay_slice *ret, struct assay_error *reterr)
+{
+    const struct lmdb_ahead *ahead = ahead_of(&store->finds, lookup);
+    const struct lmdb_tree *tree;
+    if (ahead != NULL) {
+        return lmdb_tree_get_ahead(ahead, ret, reterr);
+    }
+    enum assay_status status = tree_of(store, lookup->token_id.lifetime_class, &tree, reterr);
+    return status == ASSAY_OK ? lmdb_tree_get(tree, lookup->token_id.seq, ret, reterr) : status;
+}
+
 static enum assay_status find_token(struct lmdb_store *store,
                                     const struct assay_header_record *header,
                                     struct assay_lookup *lookup, struct assay_token_record *token,
                                     struct assay_error *reterr)
 {
-    const struct lmdb_tree *tree;
     struct assay_slice bytes;
     if (!lookup->address_opened) {
         open_address(store, lookup);
@@ -120,10 +142,7 @@ static enum assay_status find_token(struct lmdb_store *store,
     if (!lookup->address_opened) {
         return ASSAY_OK;
     }
-    enum assay_status status = tree_of(store, lookup->token_id.lifetime_class, &tree, reterr);
-    if (status == ASSAY_OK) {
-        status = lmdb_tree_get(tree, lookup->token_id.seq, &bytes, reterr);
-    }
+    enum assay_status status = get_token(store, lookup, &bytes, reterr);
     if (status == ASSAY_OK) {
         status = assay_token_record_parse(lookup->token_id, bytes, token, reterr);
     }
@@ -167,7 +186,7 @@ static void answer(struct lmdb_store *store, const struct assay_header_record *h
     struct assay_token_record token;
     find->status = find_all(store, header, find->lookup, &token, &find->error);
     if (find->status == ASSAY_ERR_CORRUPT) {
-        lmdb_note_corrupt(store, find->error.what);
+        atomic_store(&store->trouble.corrupt, true);
     }
     if (find->status != ASSAY_OK) {
         forget_answer(find->lookup); /* half an answer is none */
@@ -262,23 +281,24 @@ static bool unlink_find(struct lmdb_find_list *list, struct assay_store_find *fi
  */
 static void look_ahead(struct lmdb_store *store)
 {
-    struct lmdb_ahead ahead[LMDB_AHEAD];
-    size_t count = 0;
-    for (struct assay_store_find *find = store->finds.answering.first;
-         find != NULL && count < LMDB_AHEAD; find = next_of(find)) {
+    struct lmdb_finds *finds = &store->finds;
+    size_t seen = 0;
+    finds->ahead_count = 0;
+    for (struct assay_store_find *find = finds->answering.first; find != NULL && seen < LMDB_AHEAD;
+         find = next_of(find), seen++) {
         struct assay_lookup *lookup = find->lookup;
+        struct lmdb_ahead *at = &finds->ahead[finds->ahead_count];
         if (!lookup->want_token) {
             continue;
         }
         open_address(store, lookup);
-        struct lmdb_ahead *at = &ahead[count];
-        *at = (struct lmdb_ahead){.number = lookup->token_id.seq};
+        *at = (struct lmdb_ahead){.of = lookup, .number = lookup->token_id.seq};
         if (lookup->address_opened &&
             tree_of(store, lookup->token_id.lifetime_class, &at->tree, NULL) == ASSAY_OK) {
-            count++;
+            finds->ahead_count++;
         }
     }
-    lmdb_tree_look_ahead(ahead, count);
+    lmdb_tree_look_ahead(finds->ahead, finds->ahead_count);
 }
 
 /* Answers what waits. Whoever is answered may ask again, and is answered from a younger snapshot.
@@ -292,6 +312,7 @@ static void answer_waiting(struct lmdb_store *store)
     finds->answering = finds->waiting;
     finds->waiting = (struct lmdb_find_list){0};
 
+    finds->ahead_count = 0;
     enum assay_status status = open_snapshot(store, &header, &error);
     for (size_t i = 0; (find = finds->answering.first) != NULL; i++) {
         if (status == ASSAY_OK && i % LMDB_AHEAD == 0 && next_of(find) != NULL) {
@@ -361,5 +382,6 @@ void lmdb_find_stop(struct lmdb_store *store)
         (void)unlink_find(&store->finds.waiting, find);
         refuse(find, ASSAY_ERR_STORE, &error);
     }
-    lmdb_clients_forget(store);
+    drop_shelf(store->callers);
+    drop_shelf(store->owners);
 }

@@ -105,9 +105,12 @@ struct page {
     bool leaf;
 };
 
-static bool open_page(const struct lmdb_pages *pages, const uint8_t *bytes, uint64_t number,
-                      struct page *ret)
+static bool open_page(const struct lmdb_pages *pages, uint64_t number, struct page *ret)
 {
+    if (number >= pages->count) {
+        return false;
+    }
+    const uint8_t *bytes = pages->base + number * pages->page_size;
     unsigned kind = read_u16(bytes + FLAGS_AT) & PAGE_KINDS;
     size_t lower = read_u16(bytes + LOWER_AT);
     size_t upper = read_u16(bytes + UPPER_AT);
@@ -179,25 +182,17 @@ static const uint8_t *page_bytes(const struct lmdb_pages *pages, uint64_t number
     return number < pages->count ? pages->base + number * pages->page_size : NULL;
 }
 
-/* Goes down to the leaf that `number` would be in; NULL where a page is damaged. */
-static const uint8_t *descend(const struct lmdb_tree *tree, uint64_t number, uint64_t *ret_page)
+/* The page below branch `at` that `number` would be in; LMDB_NO_PAGE where `at` is damaged. */
+static uint64_t child_of(const struct lmdb_tree *tree, uint64_t at, uint64_t number)
 {
-    uint64_t at = tree->root;
-    for (unsigned level = 1; level < tree->depth; level++) {
-        struct page page;
-        const uint8_t *bytes = page_bytes(&tree->pages, at);
-        if (bytes == NULL || !open_page(&tree->pages, bytes, at, &page) || page.leaf) {
-            return NULL;
-        }
-        const uint8_t *node = node_at(&page, search(&page, number));
-        if (node == NULL) {
-            return NULL;
-        }
-        at = (uint64_t)read_u16(node) | (uint64_t)read_u16(node + 2) << 16 |
-             (uint64_t)read_u16(node + NODE_FLAGS_AT) << 32;
+    struct page page;
+    if (!open_page(&tree->pages, at, &page) || page.leaf) {
+        return LMDB_NO_PAGE;
     }
-    *ret_page = at;
-    return page_bytes(&tree->pages, at);
+    const uint8_t *node = node_at(&page, search(&page, number));
+    return node == NULL ? LMDB_NO_PAGE
+                        : (uint64_t)read_u16(node) | (uint64_t)read_u16(node + 2) << 16 |
+                              (uint64_t)read_u16(node + NODE_FLAGS_AT) << 32;
 }
 
 /* The value of a leaf's node: inside the page, or on pages of its own. */
@@ -229,31 +224,54 @@ static enum assay_status value_of(const struct lmdb_tree *tree, const struct pag
     return ASSAY_OK;
 }
 
+/* The value of `number` in the leaf that it would be in. */
+static enum assay_status get_in(const struct lmdb_tree *tree, const struct page *page,
+                                uint64_t number, struct assay_slice *ret,
+                                struct assay_error *reterr)
+{
+    size_t index = search(page, number);
+    if (key_at(page, index) != number) {
+        return assay_fail(ASSAY_ERR_ABSENT, "no such entry", reterr);
+    }
+    const uint8_t *node = node_at(page, index);
+    if (node == NULL || read_u16(node + NODE_KEY_SIZE_AT) != KEY_SIZE ||
+        (size_t)(page->bytes + page->size - node) < NODE_HEAD + KEY_SIZE) {
+        return damaged(reterr);
+    }
+    return value_of(tree, page, node, ret, reterr);
+}
+
 enum assay_status lmdb_tree_get(const struct lmdb_tree *tree, uint64_t number,
                                 struct assay_slice *ret, struct assay_error *reterr)
 {
     struct page page;
-    uint64_t at = 0;
+    uint64_t at = tree->root;
     if (tree->root == LMDB_NO_PAGE) {
         return assay_fail(ASSAY_ERR_ABSENT, "no such entry", reterr);
     }
-    const uint8_t *bytes = descend(tree, number, &at);
-    if (bytes == NULL || !open_page(&tree->pages, bytes, at, &page) || !page.leaf) {
+    for (unsigned level = 1; level < tree->depth; level++) {
+        at = child_of(tree, at, number);
+    }
+    if (!open_page(&tree->pages, at, &page) || !page.leaf) {
         return damaged(reterr);
     }
-    size_t index = search(&page, number);
-    if (key_at(&page, index) != number) {
-        return assay_fail(ASSAY_ERR_ABSENT, "no such entry", reterr);
+    return get_in(tree, &page, number, ret, reterr);
+}
+
+enum assay_status lmdb_tree_get_ahead(const struct lmdb_ahead *ahead, struct assay_slice *ret,
+                                      struct assay_error *reterr)
+{
+    const struct lmdb_tree *tree = ahead->tree;
+    struct page page;
+    if (tree->root == LMDB_NO_PAGE || !open_page(&tree->pages, ahead->page, &page) || !page.leaf) {
+        return lmdb_tree_get(tree, ahead->number, ret, reterr);
     }
-    const uint8_t *node = node_at(&page, index);
-    if (node == NULL || read_u16(node + NODE_KEY_SIZE_AT) != KEY_SIZE ||
-        (size_t)(page.bytes + page.size - node) < NODE_HEAD + KEY_SIZE) {
-        return damaged(reterr);
-    }
-    return value_of(tree, &page, node, ret, reterr);
+    return get_in(tree, &page, ahead->number, ret, reterr);
 }
 
 /* --- looking ahead */
+
+#define LINE 64 /* bytes that memory gives at once */
 
 static void fetch(const uint8_t *at)
 {
@@ -263,46 +281,58 @@ static void fetch(const uint8_t *at)
 /* The line of a node's head and key, and those behind it that hold its value. */
 static void fetch_node(const struct page *page, size_t index, size_t lines)
 {
-    static const size_t line = 64;
     const uint8_t *node = node_at(page, index);
     for (size_t i = 0; node != NULL && i < lines; i++) {
-        fetch(node + i * line);
+        fetch(node + i * LINE);
     }
 }
 
-/* Opens the leaf of `ahead`; false when there is none worth a look. */
-static bool open_leaf(const struct lmdb_ahead *ahead, struct page *ret)
+/* Goes down the upper levels, which are few pages and always near, to the last branch above the
+ * leaves. */
+static void go_near(struct lmdb_ahead *ahead)
 {
-    return ahead->leaf != NULL &&
-           open_page(&ahead->tree->pages, ahead->leaf, read_u64(ahead->leaf), ret) && ret->leaf;
-}
-
-static void fetch_leaf(struct lmdb_ahead *ahead)
-{
-    uint64_t number = 0;
-    ahead->leaf = ahead->tree == NULL || ahead->tree->root == LMDB_NO_PAGE
-                      ? NULL
-                      : descend(ahead->tree, ahead->number, &number);
-    if (ahead->leaf != NULL) {
-        fetch(ahead->leaf);
+    const struct lmdb_tree *tree = ahead->tree;
+    ahead->page = tree == NULL ? LMDB_NO_PAGE : tree->root;
+    for (unsigned level = 2; tree != NULL && level < tree->depth; level++) {
+        ahead->page = child_of(tree, ahead->page, ahead->number);
     }
 }
 
+static bool is_deep(const struct lmdb_ahead *ahead)
+{
+    return ahead->tree != NULL && ahead->tree->depth > 1;
+}
+
+/* The first lines of a page: its head, and where its nodes are. A branch is full of small ones. */
+static void fetch_page(const struct lmdb_ahead *ahead, size_t lines)
+{
+    const uint8_t *page = ahead->tree == NULL ? NULL : page_bytes(&ahead->tree->pages, ahead->page);
+    for (size_t i = 0; page != NULL && i < lines; i++) {
+        fetch(page + i * LINE);
+    }
+}
+
+static bool open_ahead(const struct lmdb_ahead *ahead, struct page *ret)
+{
+    return ahead->tree != NULL && open_page(&ahead->tree->pages, ahead->page, ret);
+}
+
+/* The keys that a page's guess is made from. */
 static void fetch_ends(const struct lmdb_ahead *ahead)
 {
     struct page page;
-    if (open_leaf(ahead, &page)) {
+    if (open_ahead(ahead, &page)) {
         fetch_node(&page, page.nodes > 1 ? 1 : 0, 1);
         fetch_node(&page, page.nodes - 1, 1);
     }
 }
 
-/* The node itself, as far as the ends of the leaf tell. */
+/* The node itself, as far as the ends of the page tell. */
 static void fetch_guess(const struct lmdb_ahead *ahead)
 {
     static const size_t lines_of_record = 4;
     struct page page;
-    if (!open_leaf(ahead, &page)) {
+    if (!open_ahead(ahead, &page)) {
         return;
     }
     size_t last = page.nodes - 1;
@@ -312,13 +342,26 @@ static void fetch_guess(const struct lmdb_ahead *ahead)
     if (ahead->number > low_key && ahead->number < high_key) {
         index = guess(ahead->number, 1, low_key, last, high_key);
     }
-    fetch_node(&page, index, lines_of_record);
+    fetch_node(&page, index, page.leaf ? lines_of_record : 1);
 }
 
 void lmdb_tree_look_ahead(struct lmdb_ahead *ahead, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        fetch_leaf(&ahead[i]);
+        go_near(&ahead[i]);
+        fetch_page(&ahead[i], 8);
+    }
+    for (size_t i = 0; i < count; i++) {
+        fetch_ends(&ahead[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        fetch_guess(&ahead[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_deep(&ahead[i])) {
+            ahead[i].page = child_of(ahead[i].tree, ahead[i].page, ahead[i].number);
+            fetch_page(&ahead[i], 1);
+        }
     }
     for (size_t i = 0; i < count; i++) {
         fetch_ends(&ahead[i]);

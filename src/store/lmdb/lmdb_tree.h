@@ -52,13 +52,19 @@ ASSAY_MUST_USE enum assay_status lmdb_tree_get(const struct lmdb_tree *tree, uin
 
 /* One look-up that is to come. */
 struct lmdb_ahead {
+    const void *of;               /* the caller's */
     const struct lmdb_tree *tree; /* NULL: none after all */
     uint64_t number;
-    const uint8_t *leaf; /* private */
+    uint64_t page; /* private */
 };
 
 /* Asks memory for what lmdb_tree_get will want for each of `count`, all at once. Changes nothing
  * and fails at nothing. */
 void lmdb_tree_look_ahead(struct lmdb_ahead *ahead, size_t count);
+
+/* lmdb_tree_get, from where looking ahead came to. */
+ASSAY_MUST_USE enum assay_status lmdb_tree_get_ahead(const struct lmdb_ahead *ahead,
+                                                     struct assay_slice *ret,
+                                                     struct assay_error *reterr);
 
 #endif

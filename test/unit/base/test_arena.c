@@ -135,9 +135,25 @@ static void releasing_wipes_and_gives_the_block_back(void **state)
     assert_null(assay_arena_take(&arena, 1, 1));
 }
 
+static void what_is_given_back_is_taken_again(void **state)
+{
+    (void)state;
+    uint8_t *first = assay_arena_take(&arena, 200, 1);
+    assert_non_null(first);
+    memset(first, 1, 10);
+    assay_arena_give_back(&arena, first, 200, 10);
+    assert_true(arena.used >= 10 && arena.used <= 10 + 16);
+    uint8_t *second = assay_arena_take(&arena, 190, 1);
+    assert_non_null(second);
+    assert_true(second >= first + 10);
+    memset(second, 2, 190);
+    assert_int_equal(first[9], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_given_back_is_taken_again, fresh_arena, give_back),
         cmocka_unit_test_setup_teardown(pieces_lie_inside_the_block_and_apart, fresh_arena,
                                         give_back),
         cmocka_unit_test_setup_teardown(pieces_have_the_alignment_asked_for, fresh_arena,
