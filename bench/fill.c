@@ -235,6 +235,7 @@ void fill_sweep(struct fill *fill)
         change.verb = ASSAY_CHANGE_SWEEP;
         struct assay_store_change op = {.change = &change, .done = change_done, .context = fill};
         change.now_s = fill->now_s;
+        change.u.sweep.steady_s = fill->now_s; /* the clock runs as it should */
         fill->busy++;
         fill->store->ops->change(fill->store, &op);
         while (fill->busy > 0) {

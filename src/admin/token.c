@@ -65,9 +65,11 @@ static enum assay_status issued(struct assay_admin *admin, int64_t now_s, enum a
     if (ex->change->outcome == ASSAY_DONE) {
         status = reply_issued(admin, now_s, ret_step, reterr);
     } else {
-        status =
-            assay_admin_refuse(admin, 409, "conflict", (struct assay_slice){0},
-                               "the client was removed or disabled meanwhile", ret_step, reterr);
+        const char *what = ex->change->outcome == ASSAY_REFUSED_PARENT
+                               ? "the session has been ended"
+                               : "the client was removed or disabled meanwhile";
+        status = assay_admin_refuse(admin, 409, "conflict", (struct assay_slice){0}, what, ret_step,
+                                    reterr);
     }
     assay_change_wipe(ex->change);
     return status;

@@ -31,7 +31,8 @@ enum assay_change_outcome {
     ASSAY_DONE = 0,
     ASSAY_DONE_NOTHING,   /* it was so already; nothing was written */
     ASSAY_REFUSED_CLIENT, /* the client is gone, disabled, or not allowed the grant */
-    ASSAY_REFUSED_PARENT, /* the refresh token, its grant, session, subject or client is dead */
+    ASSAY_REFUSED_PARENT, /* the refresh token, its grant, session, subject or client is dead; for
+                             an issue: the session it names */
     ASSAY_REFUSED_REUSE,  /* a rotated refresh token came back: its grant has been cut off */
     ASSAY_REFUSED_EXISTS,
     ASSAY_REFUSED_ABSENT,
@@ -50,10 +51,14 @@ struct assay_token_draft {
 };
 
 /* `client_id` is the client's; `require_grant` bits must all be among its grants (0 for issues by
- * an administrator). With a refresh token, `refresh.record.grant` and `access.record.grant` are set
- * by the store to a new grant. */
+ * an administrator). `seen_at` is the last number of the snapshot in which the client was seen to
+ * be who it says: a cutoff of the client, or of everything, that came after is ASSAY_REFUSED_CLIENT
+ * (0 for issues by an administrator, who needs no such sight). A session that has been cut off is
+ * ASSAY_REFUSED_PARENT. With a refresh token, `refresh.record.grant` and `access.record.grant` are
+ * set by the store to a new grant. */
 struct assay_change_issue {
     struct assay_slice client_id;
+    uint64_t seen_at;
     uint32_t require_grant;
     bool with_refresh;
     struct assay_token_draft access;
@@ -62,9 +67,9 @@ struct assay_change_issue {
 
 /* `text` is the refresh token as presented, `address` what it says. Refused with
  * ASSAY_REFUSED_PARENT when it is not a live refresh token of `client_id`; with ASSAY_REFUSED_REUSE
- * when it was rotated before and this is no safe retry (window over, successor used, clock earlier
- * than the rotation, or another client); a live one presented by another client is
- * ASSAY_REFUSED_PARENT and changes nothing.
+ * when it was rotated before, be it expired meanwhile, and this is no safe retry (window over,
+ * successor used, clock earlier than the rotation, or another client); a live one presented by
+ * another client is ASSAY_REFUSED_PARENT and changes nothing.
  *
  * `access.record` is filled by the asker from the snapshot it saw; the store copies nothing from
  * the parent but checks it. `refresh.record` likewise; its secret is derived
@@ -82,7 +87,9 @@ struct assay_change_rotate {
 };
 
 /* For ASSAY_CUTOFF_TOKEN, `token_expires_at_s` bounds how long the cutoff is kept.
- * ASSAY_DONE_NOTHING when a token or grant or session is cut off already. `check_client`: refuse
+ * ASSAY_DONE_NOTHING when a token or grant or session is cut off already: nothing can be made of it
+ * any more. A subject, a client, everything can: a second cutoff ends what was issued since, also
+ * what leaves no trace in the store (a JWT), and so is always written. `check_client`: refuse
  * with ASSAY_REFUSED_ABSENT unless the client exists (kind CLIENT by an administrator). */
 struct assay_change_cut {
     enum assay_cutoff_kind kind;
@@ -92,11 +99,13 @@ struct assay_change_cut {
     uint64_t seq; /* out: number of the cutoff */
 };
 
-/* `record.version` names the version being replaced (update, remove); the new one comes back in it.
- * `cut`: also end every token of the client, in the same transaction. */
+/* `record.version` names the version being replaced (update, remove). `cut`: also end every token
+ * of the client, in the same transaction; so it is done, whatever `cut` says, when the client is
+ * removed, and when it was enabled and is disabled, for it may be enabled again. */
 struct assay_change_client {
     struct assay_client_record record; /* in; remove: client_id and version only (version 0: any) */
     bool cut;
+    uint64_t version; /* out: of the record that is stored now (add, update) */
 };
 
 struct assay_change_seal {
@@ -108,9 +117,16 @@ struct assay_change_once {
     int64_t keep_until_s;
 };
 
+/* Which run of the steady clock a reading is of: the machine's boot. */
+#define ASSAY_STEADY_ID_LEN 16
+
+/* Beside the wall clock (`now_s`) goes a reading of one that nobody sets: by the two together a
+ * step of the wall clock shows, also one that was made while no process looked. */
 struct assay_change_sweep {
-    size_t removed; /* out, count of entries of any kind */
-    bool more;      /* out: there is more to remove now */
+    int64_t steady_s; /* in: seconds of a clock that runs on, whatever the wall clock does */
+    uint8_t steady_id[ASSAY_STEADY_ID_LEN]; /* in */
+    size_t removed;                         /* out, count of entries of any kind */
+    bool more;                              /* out: there is more to remove now */
 };
 
 /* One change. The asker owns it and keeps it, and all it borrows, until the store has answered. */

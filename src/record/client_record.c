@@ -16,6 +16,26 @@ enum flag {
 
 #define MAX_AUDIENCES ((size_t)ASSAY_MAX_CLIENT_AUDIENCES * (ASSAY_MAX_AUDIENCE + 1))
 
+/* What could be written and not read again must not be written. */
+static enum assay_status check_times(const struct assay_client_record *record,
+                                     struct assay_error *reterr)
+{
+    int64_t times[3 + 2 * ASSAY_MAX_CLIENT_SECRETS] = {
+        record->created_at_s, record->access_lifetime_s, record->refresh_lifetime_s};
+    size_t count = 3;
+    for (size_t i = 0; i < record->secret_count; i++) {
+        times[count++] = record->secrets[i].created_at_s;
+        times[count++] = record->secrets[i].expires_at_s;
+    }
+    for (size_t i = 0; i < count; i++) {
+        enum assay_status status = codec_check_time(times[i], reterr);
+        if (status != ASSAY_OK) {
+            return status;
+        }
+    }
+    return ASSAY_OK;
+}
+
 static enum assay_status check(const struct assay_client_record *record, struct assay_error *reterr)
 {
     const struct {
@@ -33,6 +53,9 @@ static enum assay_status check(const struct assay_client_record *record, struct 
     if (record->client_id.len == 0) {
         return assay_fail(ASSAY_ERR_SYNTAX, "a client needs an id", reterr);
     }
+    if ((record->members & ~ASSAY_MEMBERS_ALL) != 0) {
+        return assay_fail(ASSAY_ERR_SYNTAX, "there is no such member", reterr);
+    }
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         enum assay_status status = fields[i].list
                                        ? codec_check_list(fields[i].text, fields[i].max, reterr)
@@ -44,7 +67,7 @@ static enum assay_status check(const struct assay_client_record *record, struct 
     if (record->secret_count > ASSAY_MAX_CLIENT_SECRETS) {
         return assay_fail(ASSAY_ERR_LIMIT, "a client has two secrets at most", reterr);
     }
-    return codec_check_time(record->created_at_s, reterr);
+    return check_times(record, reterr);
 }
 
 static void write_secret(const struct assay_client_secret *secret, struct assay_buf *out)

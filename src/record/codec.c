@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define MAX_TIME (INT64_C(1) << 62)
+/* Two times can be added: a lifetime to its start. */
+#define MAX_TIME ((INT64_C(1) << 62) - 1)
 
 void codec_write_varint(struct assay_buf *out, uint64_t value)
 {

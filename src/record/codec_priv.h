@@ -55,7 +55,7 @@ ASSAY_MUST_USE enum assay_status codec_check_text(struct assay_slice text, size_
                                                   struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status codec_check_list(struct assay_slice list, size_t max,
                                                   struct assay_error *reterr);
-/* A time in seconds since the epoch that a varint can hold: 0 to 2^62. */
+/* A time in seconds since the epoch that a record can hold: not negative, below 2^62. */
 ASSAY_MUST_USE enum assay_status codec_check_time(int64_t time_s, struct assay_error *reterr);
 
 #endif

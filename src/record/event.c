@@ -10,6 +10,10 @@ enum assay_status assay_event_write(const struct assay_event *event, uint8_t *ou
     if (event->id.len > ASSAY_MAX_CUTOFF_ID) {
         return assay_fail(ASSAY_ERR_LIMIT, "id is too long for an event", reterr);
     }
+    enum assay_status status = codec_check_time(event->made_at_s, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
     struct assay_buf buf;
     uint8_t key[8];
     assay_buf_init(&buf, out, size);

@@ -31,7 +31,10 @@ enum assay_status assay_key_record_parse(uint8_t generation, struct assay_slice 
     }
     int64_t created_at_s = (int64_t)codec_read_u64(&r);
     struct assay_slice key = codec_read_bytes(&r, ASSAY_SEAL_KEY_LEN);
-    (void)codec_read_bytes(&r, SPARE_LEN);
+    struct assay_slice spare = codec_read_bytes(&r, SPARE_LEN);
+    for (size_t i = 0; i < spare.len; i++) {
+        r.bad |= spare.data[i] != 0;
+    }
     status = codec_close(&r, reterr);
     if (status == ASSAY_OK) {
         ret->generation = generation;

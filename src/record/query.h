@@ -58,7 +58,11 @@ struct assay_query {
     struct assay_event event;
 
     /* out, at the end */
-    bool more; /* rows remain behind the last one */
+    bool more;       /* rows remain behind the last one */
+    uint64_t as_of;  /* last number in the snapshot */
+    uint8_t log[16]; /* identity of the store: numbers of another one mean nothing here */
+    bool behind;     /* EVENTS: the log no longer holds, or never held, all that came after `after`:
+                        whoever asked starts anew */
     struct assay_store_stat stat;
 };
 

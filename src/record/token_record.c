@@ -178,7 +178,8 @@ static void read_rotation(struct codec_reader *r, unsigned flags, struct assay_r
             memcpy(ret->salt, salt.data, ASSAY_SALT_LEN);
         }
     }
-    r->bad |= ret->rotated_at_s == 0;
+    r->bad |= ret->rotated_at_s == 0 || ret->successor.lifetime_class >= ASSAY_LIFETIME_CLASSES ||
+              ret->successor.seq > ASSAY_SEQ_MAX;
 }
 
 /* A field that is flagged is there: a record has one spelling. */
@@ -225,12 +226,14 @@ enum assay_status assay_token_record_parse(struct assay_token_id id, struct assa
     uint64_t flags = codec_read_varint(&r);
     struct assay_slice hash = codec_read_bytes(&r, ASSAY_SHA256_LEN);
     record.issued_at_s = codec_read_time(&r);
-    record.expires_at_s = record.issued_at_s + codec_read_time(&r);
+    int64_t lifetime_s = codec_read_time(&r);
     record.client_id = codec_read_text(&r, ASSAY_MAX_CLIENT_ID);
+    r.bad |= lifetime_s == 0 || codec_check_time(record.issued_at_s + lifetime_s, NULL) != ASSAY_OK;
     if (r.bad || flags > ALL_FIELDS ||
         (kind != ASSAY_TOKEN_ACCESS && kind != ASSAY_TOKEN_REFRESH)) {
         return assay_fail(ASSAY_ERR_CORRUPT, "token record breaks its format", reterr);
     }
+    record.expires_at_s = record.issued_at_s + lifetime_s;
     memcpy(record.text_sha256, hash.data, ASSAY_SHA256_LEN);
     read_optional(&r, (unsigned)flags, &record);
     status = codec_close(&r, reterr);

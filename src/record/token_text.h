@@ -35,7 +35,7 @@ struct assay_address {
  * schedules behind it are in struct assay_seal (crypto/seal.h). */
 struct assay_seal_ring {
     struct assay_seal *seals[ASSAY_MAX_SEAL_KEYS]; /* owned by the ring's owner */
-    uint8_t generations[ASSAY_MAX_SEAL_KEYS];      /* names the key in records; 1 to 255, wraps */
+    uint8_t generations[ASSAY_MAX_SEAL_KEYS];      /* names the key in records; 1 to 255 */
     size_t count;                                  /* 0 to ASSAY_MAX_SEAL_KEYS */
 };
 

@@ -145,6 +145,7 @@ static enum assay_status make_issue(struct assay_exchange *ex, struct assay_slic
         return no_room(reterr);
     }
     issue->client_id = record->client_id;
+    issue->seen_at = ex->lookup.as_of;
     issue->require_grant = ASSAY_GRANT_CLIENT_CREDENTIALS;
     if (assay_random(issue->access.secret, sizeof(issue->access.secret), reterr) != ASSAY_OK) {
         return flow_refuse(ex, ASSAY_ERROR_UNAVAILABLE, ret_step);
@@ -228,7 +229,7 @@ static enum assay_status make_rotation(struct assay_exchange *ex, struct flow *f
 }
 
 /* A refresh token worth asking the writer about: alive and the caller's own, or rotated, whoever
- * brings it, since that may be a theft to punish. What the writer finds decides. */
+ * brings it and whenever, since that may be a theft to punish. What the writer finds decides. */
 static bool worth_asking(const struct assay_exchange *ex, const struct flow *flow, bool matches,
                          int64_t now_s)
 {
@@ -236,9 +237,12 @@ static bool worth_asking(const struct assay_exchange *ex, const struct flow *flo
         ex->lookup.token->kind != ASSAY_TOKEN_REFRESH) {
         return false;
     }
-    enum assay_liveness liveness = assay_lookup_judge(&ex->lookup, now_s);
-    bool own = assay_slice_equal(ex->lookup.token->client_id, ex->lookup.caller->client_id);
-    return liveness == ASSAY_DEAD_ROTATED || (liveness == ASSAY_LIVE && own);
+    const struct assay_token_record *token = ex->lookup.token;
+    if (token->rotation.rotated_at_s != 0) {
+        return !ex->lookup.cut;
+    }
+    return assay_lookup_judge(&ex->lookup, now_s) == ASSAY_LIVE &&
+           assay_slice_equal(token->client_id, ex->lookup.caller->client_id);
 }
 
 static enum assay_status refresh_token(struct assay_exchange *ex, struct flow *flow, int64_t now_s,

@@ -155,3 +155,89 @@ struct assay_slice fx_text_of(const struct assay_token_draft *draft)
 {
     return assay_slice_of(draft->text, draft->text_len);
 }
+
+enum assay_change_outcome fx_sweep_once(struct fixture *fx, int64_t now_s, int64_t steady_s,
+                                        uint8_t boot, struct assay_change_sweep *ret)
+{
+    struct assay_change change = {.verb = ASSAY_CHANGE_SWEEP, .now_s = now_s};
+    change.u.sweep.steady_s = steady_s;
+    change.u.sweep.steady_id[0] = boot;
+    enum assay_change_outcome outcome = fx_change(fx, &change);
+    if (ret != NULL) {
+        *ret = change.u.sweep;
+    }
+    return outcome;
+}
+
+size_t fx_sweep(struct fixture *fx, int64_t now_s)
+{
+    struct assay_change_sweep sweep = {.more = true};
+    size_t removed = 0;
+    while (sweep.more) {
+        fx_sweep_once(fx, now_s, now_s, 0, &sweep);
+        removed += sweep.removed;
+    }
+    return removed;
+}
+
+static void listed(struct assay_store_list *list)
+{
+    assert_ok(list->status, &list->error);
+}
+
+struct assay_store_stat fx_stat(struct fixture *fx)
+{
+    struct assay_query query = {.verb = ASSAY_QUERY_STAT};
+    struct assay_store_list list = {.query = &query, .done = listed};
+    fx->store->ops->list(fx->store, &list);
+    return query.stat;
+}
+
+bool fx_says(struct fixture *fx, const char *word)
+{
+    struct assay_store_stat stat = fx_stat(fx);
+    bool says = false;
+    for (size_t i = 0; i < stat.reason_count; i++) {
+        says = says || strcmp(stat.reasons[i], word) == 0;
+    }
+    return says;
+}
+
+struct counted {
+    size_t count;
+    uint64_t last;
+};
+
+static bool count_event(struct assay_query *query)
+{
+    struct counted *counted = query->context;
+    counted->count++;
+    counted->last = query->event.seq;
+    return true;
+}
+
+size_t fx_events(struct fixture *fx, uint64_t after, uint64_t *ret_last)
+{
+    struct counted counted = {.last = after};
+    struct assay_query query = {
+        .verb = ASSAY_QUERY_EVENTS, .row = count_event, .context = &counted};
+    struct assay_store_list list = {.query = &query, .done = listed};
+    do {
+        query.after = counted.last;
+        fx->store->ops->list(fx->store, &list);
+    } while (query.more);
+    if (ret_last != NULL) {
+        *ret_last = counted.last;
+    }
+    return counted.count;
+}
+
+struct assay_slice fx_token_id(const struct assay_token_draft *draft, uint8_t out[8])
+{
+    return assay_cutoff_number_id(draft->record.id.seq, out);
+}
+
+struct assay_slice fx_grant_id(const struct assay_token_draft *draft, uint8_t out[8])
+{
+    return assay_cutoff_number_id(draft->record.grant, out);
+}

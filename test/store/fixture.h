@@ -48,6 +48,20 @@ enum assay_change_outcome fx_cut(struct fixture *fx, enum assay_cutoff_kind kind
                                  struct assay_slice id, int64_t now_s);
 struct assay_slice fx_text_of(const struct assay_token_draft *draft);
 
+/* Sweeps until nothing is left to remove; the clock ran as it should. Returns how many entries
+ * went. */
+size_t fx_sweep(struct fixture *fx, int64_t now_s);
+/* One sweep with these clocks; the store's answer in *ret if it is not NULL. */
+enum assay_change_outcome fx_sweep_once(struct fixture *fx, int64_t now_s, int64_t steady_s,
+                                        uint8_t boot, struct assay_change_sweep *ret);
+struct assay_store_stat fx_stat(struct fixture *fx);
+/* Is `word` among the reasons of the store's state? */
+bool fx_says(struct fixture *fx, const char *word);
+/* How many events came after `after`; *ret_last is the last one's number. */
+size_t fx_events(struct fixture *fx, uint64_t after, uint64_t *ret_last);
+struct assay_slice fx_token_id(const struct assay_token_draft *draft, uint8_t out[8]);
+struct assay_slice fx_grant_id(const struct assay_token_draft *draft, uint8_t out[8]);
+
 #define FX_TEST(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
 
 #endif

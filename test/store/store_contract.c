@@ -224,30 +224,6 @@ static void only_a_living_refresh_token_rotates(void **state)
                      ASSAY_REFUSED_PARENT);
 }
 
-/* Sweeping takes what has expired and nothing else, and wipes salts whose window is over. */
-static void a_sweep_takes_what_has_expired(void **state)
-{
-    struct fixture *fx = *state;
-    struct assay_change issued;
-    struct assay_change rotated;
-    struct assay_change sweep = {.verb = ASSAY_CHANGE_SWEEP, .now_s = NOW + 30};
-    fx_add_client(fx, "robot");
-    fx_issue(fx, "robot", true, NOW, &issued);
-    fx_rotate(fx, "robot", &issued.u.issue.refresh, NOW, 10, &rotated);
-    fx_change(fx, &sweep);
-    assert_true(fx_look(fx, &issued.u.issue.access.address, NOW).found);
-    assert_false(fx_look(fx, &issued.u.issue.refresh.address, NOW).token.rotation.salted);
-    for (int64_t now_s = NOW + 60; now_s <= NOW + 3600; now_s += 59) {
-        sweep = (struct assay_change){.verb = ASSAY_CHANGE_SWEEP, .now_s = now_s};
-        fx_change(fx, &sweep);
-    }
-    sweep = (struct assay_change){.verb = ASSAY_CHANGE_SWEEP, .now_s = NOW + 3600};
-    fx_change(fx, &sweep);
-    assert_false(fx_look(fx, &issued.u.issue.access.address, NOW).found);
-    assert_true(fx_look(fx, &issued.u.issue.refresh.address, NOW).found);
-    assert_int_equal(fx_look(fx, &rotated.u.rotate.refresh.address, NOW).liveness, ASSAY_LIVE);
-}
-
 static void a_one_time_id_is_taken_once(void **state)
 {
     struct fixture *fx = *state;
@@ -446,7 +422,6 @@ int main(void)
         FX_TEST(a_live_refresh_token_of_another_client_is_refused_and_lives),
         FX_TEST(a_cut_grant_gives_no_more_tokens),
         FX_TEST(only_a_living_refresh_token_rotates),
-        FX_TEST(a_sweep_takes_what_has_expired),
         FX_TEST(a_one_time_id_is_taken_once),
         FX_TEST(sealing_keys_rotate_with_overlap),
         FX_TEST(a_client_update_needs_the_version_it_read),

@@ -4,20 +4,60 @@
 
 #include <string.h>
 
-/* A client that may be given tokens: it exists, is enabled, and has the grants asked for. */
-static enum assay_status may_issue(struct lmdb_write *w, const struct assay_change_issue *issue,
-                                   bool *ret_may, struct assay_error *reterr)
+/* Has (kind, id) been cut off after `seen_at`? */
+static enum assay_status cut_since(struct lmdb_write *w, enum assay_cutoff_kind kind,
+                                   struct assay_slice id, uint64_t seen_at, bool *ret_cut,
+                                   struct assay_error *reterr)
 {
-    struct assay_client_record client;
-    enum assay_status status = lmdb_get_client(w->store, w->txn, issue->client_id, &client, reterr);
-    if (status == ASSAY_ERR_ABSENT) {
-        *ret_may = false;
+    struct assay_cutoff cutoff;
+    *ret_cut = false;
+    if (w->header.newest_cutoff[kind] <= seen_at) {
         return ASSAY_OK;
     }
+    enum assay_status status = lmdb_get_cutoff(w->store, w->txn, kind, id, &cutoff, reterr);
+    *ret_cut = status == ASSAY_OK && cutoff.seq > seen_at;
+    return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
+}
+
+/* A client that may be given tokens: it exists, is enabled, and has the grants asked for. */
+static enum assay_status judge_client(struct lmdb_write *w, const struct assay_change_issue *issue,
+                                      bool *ret_good, struct assay_error *reterr)
+{
+    struct assay_client_record client;
+    *ret_good = false;
+    enum assay_status status = lmdb_get_client(w->store, w->txn, issue->client_id, &client, reterr);
     if (status == ASSAY_OK) {
-        *ret_may =
+        *ret_good =
             !client.disabled && (client.grants & issue->require_grant) == issue->require_grant;
     }
+    return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
+}
+
+/* What an issue derives from must live now, whatever the asker saw: the client, who proved itself
+ * at `seen_at` and has not been cut off since, though it may have been enabled again; the session.
+ */
+static enum assay_status may_issue(struct lmdb_write *w, const struct assay_change_issue *issue,
+                                   enum assay_change_outcome *ret, struct assay_error *reterr)
+{
+    const struct assay_slice all = {0};
+    struct assay_slice session = issue->access.record.session;
+    bool good = false;
+    bool cut = false;
+    *ret = ASSAY_REFUSED_CLIENT;
+    enum assay_status status = judge_client(w, issue, &good, reterr);
+    if (status == ASSAY_OK && good && issue->seen_at != 0) {
+        status = cut_since(w, ASSAY_CUTOFF_CLIENT, issue->client_id, issue->seen_at, &cut, reterr);
+    }
+    if (status == ASSAY_OK && good && issue->seen_at != 0 && !cut) {
+        status = cut_since(w, ASSAY_CUTOFF_EVERYTHING, all, issue->seen_at, &cut, reterr);
+    }
+    if (status != ASSAY_OK || !good || cut) {
+        return status;
+    }
+    if (session.len != 0) {
+        status = cut_since(w, ASSAY_CUTOFF_SESSION, session, 0, &cut, reterr);
+    }
+    *ret = cut ? ASSAY_REFUSED_PARENT : ASSAY_DONE;
     return status;
 }
 
@@ -38,7 +78,7 @@ static enum assay_status index_grant(struct lmdb_write *w, const struct assay_gr
     if (status != ASSAY_OK) {
         return status;
     }
-    return lmdb_put_end(w, grant->expires_at_s + ASSAY_CUTOFF_SLACK_S, LMDB_END_GRANT,
+    return lmdb_put_end(w, grant->expires_at_s + ASSAY_CUTOFF_SLACK_S, ASSAY_END_GRANT,
                         assay_cutoff_number_id(grant->grant, number), reterr);
 }
 
@@ -70,10 +110,8 @@ static enum assay_status issue_with_refresh(struct lmdb_write *w, struct assay_c
 static enum assay_status issue(struct lmdb_write *w, struct assay_change *change,
                                struct assay_error *reterr)
 {
-    bool may = false;
-    enum assay_status status = may_issue(w, &change->u.issue, &may, reterr);
-    if (status != ASSAY_OK || !may) {
-        change->outcome = ASSAY_REFUSED_CLIENT;
+    enum assay_status status = may_issue(w, &change->u.issue, &change->outcome, reterr);
+    if (status != ASSAY_OK || change->outcome != ASSAY_DONE) {
         return status;
     }
     if (change->u.issue.with_refresh) {
@@ -83,7 +121,9 @@ static enum assay_status issue(struct lmdb_write *w, struct assay_change *change
                               : status;
 }
 
-/* What is cut off for good by one cutoff: no token of it can be made afterwards. */
+/* What is cut off for good by one cutoff: no token of it can be made afterwards. Of a subject, a
+ * client or everything it can, and a JWT will leave no trace by which a second cutoff could be
+ * known to be idle: so that is always written. */
 static bool ends_once(enum assay_cutoff_kind kind)
 {
     return kind == ASSAY_CUTOFF_TOKEN || kind == ASSAY_CUTOFF_GRANT || kind == ASSAY_CUTOFF_SESSION;
@@ -156,20 +196,23 @@ static enum assay_status rotate_seal(struct lmdb_write *w, struct assay_change *
 static enum assay_status consume_once(struct lmdb_write *w, struct assay_change *change,
                                       struct assay_error *reterr)
 {
-    const struct assay_change_once *once = &change->u.once;
-    struct assay_slice id = assay_slice_of(once->id_sha256, sizeof(once->id_sha256));
+    struct assay_once_record record = {.keep_until_s = change->u.once.keep_until_s};
+    struct assay_slice id = assay_slice_of(record.id_sha256, sizeof(record.id_sha256));
+    uint8_t value[ASSAY_ONCE_LEN];
     struct assay_slice found;
+    memcpy(record.id_sha256, change->u.once.id_sha256, sizeof(record.id_sha256));
     enum assay_status status =
         lmdb_get(w->txn, w->store->dbis.db[LMDB_DB_ONCE], id, &found, reterr);
     if (status == ASSAY_OK) {
-        change->outcome = ASSAY_REFUSED_EXISTS;
+        change->outcome = ASSAY_REFUSED_EXISTS; /* whether or not it can be read */
         return ASSAY_OK;
     }
     if (status != ASSAY_ERR_ABSENT) {
         return status;
     }
-    status = lmdb_put(w, LMDB_DB_ONCE, id, (struct assay_slice){0}, reterr);
-    return status == ASSAY_OK ? lmdb_put_end(w, once->keep_until_s, LMDB_END_ONCE, id, reterr)
+    assay_once_record_write(&record, value);
+    status = lmdb_put(w, LMDB_DB_ONCE, id, assay_slice_of(value, sizeof(value)), reterr);
+    return status == ASSAY_OK ? lmdb_put_end(w, record.keep_until_s, ASSAY_END_ONCE, id, reterr)
                               : status;
 }
 

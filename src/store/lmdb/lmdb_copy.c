@@ -24,7 +24,7 @@ static enum assay_status copy_to(struct lmdb_store *store, const char *to, bool 
     int rc = mdb_env_copyfd2(store->env, fd, compact ? MDB_CP_COMPACT : 0);
     bool flushed = rc == 0 && fsync(fd) == 0;
     bool closed = close(fd) == 0;
-    if (rc == 0 && flushed && closed) {
+    if (rc == 0 && flushed && closed && lmdb_sync_parent(to)) {
         return ASSAY_OK;
     }
     (void)unlink(to);
@@ -143,6 +143,8 @@ static enum assay_status start_anew(struct lmdb_store *store, bool keep_tokens, 
     }
     uint64_t floor = lmdb_seq_floor(now_s);
     w.header.seq = (w.header.seq > floor ? w.header.seq : floor) + 1;
+    w.header.events_from = w.header.seq; /* the log of the new identity starts here */
+    w.header.kept_until_s = keep_tokens ? lmdb_keep_until(&w, now_s) : 0;
     if (status == ASSAY_OK && !keep_tokens) {
         struct assay_change change = {.now_s = now_s, .origin = ASSAY_BY_RESTORE};
         status = lmdb_put_cutoff(&w, &change, ASSAY_CUTOFF_EVERYTHING, (struct assay_slice){0},
@@ -263,10 +265,7 @@ enum assay_status assay_lmdb_restore(const char *path, const char *from, bool ke
                                      int64_t now_s, struct assay_error *reterr)
 {
     int dir_fd;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be made", reterr);
-    }
-    enum assay_status status = lmdb_dir_open(path, &dir_fd, reterr);
+    enum assay_status status = lmdb_dir_make(path, &dir_fd, reterr);
     if (status != ASSAY_OK) {
         return status;
     }

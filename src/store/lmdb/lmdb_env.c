@@ -49,9 +49,9 @@ struct assay_slice lmdb_tree_name(unsigned lifetime_class, char room[LMDB_TREE_N
     return assay_slice_of(room, 3);
 }
 
-static int open_dbis(MDB_txn *txn, unsigned create, struct lmdb_dbis *ret)
+static int open_named(MDB_txn *txn, unsigned create, struct lmdb_dbis *ret)
 {
-    int rc = mdb_dbi_open(txn, NULL, 0, &ret->header);
+    int rc = 0;
     for (size_t i = 0; i < LMDB_DBS && rc == 0; i++) {
         unsigned flags = create | (db_by_number[i] ? MDB_INTEGERKEY : 0u);
         rc = mdb_dbi_open(txn, db_names[i], flags, &ret->db[i]);
@@ -117,10 +117,45 @@ static enum assay_status find_pages(struct lmdb_store *store, struct assay_error
                               : status;
 }
 
+/* The header before all else: a store of another version may have other databases. */
+static enum assay_status open_dbis(struct lmdb_store *store, struct assay_error *reterr)
+{
+    struct assay_header_record header = {0};
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+    if (rc == 0) {
+        rc = mdb_dbi_open(txn, NULL, 0, &store->dbis.header);
+    }
+    enum assay_status status = rc == 0 ? lmdb_read_header(store, txn, &header, reterr)
+                                       : lmdb_fail(rc, "the store cannot be opened", reterr);
+    if (status == ASSAY_OK) {
+        rc = open_named(txn, 0, &store->dbis);
+        status = rc == MDB_NOTFOUND
+                     ? assay_fail(ASSAY_ERR_CORRUPT, "the store lacks a database", reterr)
+                 : rc != 0 ? lmdb_fail(rc, "the store cannot be opened", reterr)
+                           : ASSAY_OK;
+    }
+    if (status != ASSAY_OK) {
+        mdb_txn_abort(txn);
+        return status;
+    }
+    rc = mdb_txn_commit(txn); /* keeps the handles, as an abort would not */
+    return rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be opened", reterr);
+}
+
+/* The two snapshots of the loop's thread, both open. */
+static enum assay_status open_readers(struct lmdb_store *store, struct assay_error *reterr)
+{
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->lister);
+    if (rc == 0) {
+        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->reader);
+    }
+    return rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be opened", reterr);
+}
+
 enum assay_status lmdb_env_open(struct lmdb_store *store, unsigned flags,
                                 struct assay_error *reterr)
 {
-    MDB_txn *txn = NULL;
     int dead = 0;
     int rc = open_env(store->path, store->map_size, flags, &store->env);
     if (rc != 0) {
@@ -132,34 +167,21 @@ enum assay_status lmdb_env_open(struct lmdb_store *store, unsigned flags,
     }
     lmdb_own_file(store->dir_fd, "data-lock");
     rc = mdb_reader_check(store->env, &dead); /* slots that killed processes left behind */
-    if (rc == 0) {
-        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+    enum assay_status status =
+        rc == 0 ? open_dbis(store, reterr) : lmdb_fail(rc, "the store cannot be opened", reterr);
+    if (status == ASSAY_OK) {
+        status = open_readers(store, reterr);
     }
-    if (rc == 0) {
-        rc = open_dbis(txn, 0, &store->dbis);
+    if (status == ASSAY_OK) {
+        status = find_pages(store, reterr);
     }
-    if (rc == 0) {
-        rc = mdb_txn_commit(txn); /* keeps the handles, as an abort would not */
-        txn = NULL;
-    }
-    if (rc == 0) {
-        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->lister);
-    }
-    if (rc == 0) {
-        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->reader);
-    }
-    if (rc != 0) {
-        mdb_txn_abort(txn);
-        lmdb_env_close(store);
-        return lmdb_fail(rc, "the store cannot be opened", reterr);
-    }
-    enum assay_status status = find_pages(store, reterr);
-    mdb_txn_reset(store->lister);
-    mdb_txn_reset(store->reader);
     if (status != ASSAY_OK) {
         lmdb_env_close(store);
+        return status;
     }
-    return status;
+    mdb_txn_reset(store->lister);
+    mdb_txn_reset(store->reader);
+    return ASSAY_OK;
 }
 
 void lmdb_env_close(struct lmdb_store *store)
@@ -198,6 +220,10 @@ enum assay_status lmdb_read_header(struct lmdb_store *store, MDB_txn *txn,
         return ASSAY_OK;
     }
     status = assay_header_parse(bytes, ret, reterr);
+    if (status == ASSAY_OK && store->log_known &&
+        memcmp(ret->log, store->log_id, ASSAY_LOG_ID_LEN) != 0) {
+        return assay_fail(ASSAY_ERR_STORE, "another store was written over this one", reterr);
+    }
     if (status == ASSAY_OK && cache != NULL) {
         memcpy(cache->bytes, bytes.data, ASSAY_HEADER_LEN);
         cache->header = *ret;
@@ -275,7 +301,8 @@ static enum assay_status fill_new(MDB_txn *txn, struct assay_error *reterr)
     struct lmdb_dbis dbis;
     /* No store that was here before can have given a number as high (DESIGN section 4). */
     uint64_t seq = lmdb_seq_floor((int64_t)time(NULL)) + 1;
-    struct assay_header_record header = {.seq = seq, .keys_seq = seq, .newest_generation = 1};
+    struct assay_header_record header = {
+        .seq = seq, .keys_seq = seq, .newest_generation = 1, .events_from = seq};
     struct assay_key_record key = {.generation = 1};
     uint8_t key_bytes[ASSAY_KEY_RECORD_LEN];
     uint8_t header_bytes[ASSAY_HEADER_LEN];
@@ -293,7 +320,10 @@ static enum assay_status fill_new(MDB_txn *txn, struct assay_error *reterr)
                        lmdb_val(ASSAY_SLICE("header"))};
     MDB_val values[] = {lmdb_val(assay_slice_of(key_bytes, sizeof(key_bytes))),
                         lmdb_val(assay_slice_of(header_bytes, sizeof(header_bytes)))};
-    int rc = open_dbis(txn, MDB_CREATE, &dbis);
+    int rc = mdb_dbi_open(txn, NULL, 0, &dbis.header);
+    if (rc == 0) {
+        rc = open_named(txn, MDB_CREATE, &dbis);
+    }
     if (rc == 0) {
         rc = mdb_put(txn, dbis.db[LMDB_DB_KEY], &names[0], &values[0], MDB_NOOVERWRITE);
     }
@@ -369,10 +399,7 @@ static enum assay_status take_dir(int dir_fd, struct assay_error *reterr)
 enum assay_status assay_lmdb_create(const char *path, struct assay_error *reterr)
 {
     int dir_fd;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be made", reterr);
-    }
-    enum assay_status status = lmdb_dir_open(path, &dir_fd, reterr);
+    enum assay_status status = lmdb_dir_make(path, &dir_fd, reterr);
     if (status != ASSAY_OK) {
         return status;
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +34,51 @@ enum assay_status lmdb_dir_open(const char *path, int *ret_fd, struct assay_erro
     }
     *ret_fd = fd;
     return ASSAY_OK;
+}
+
+static bool sync_dir(int fd)
+{
+    bool good = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return good;
+}
+
+/* A name lies in the directory above: a store whose own name is lost with the power is lost whole,
+ * however well its files were flushed. Of a directory that was there before, it may be the business
+ * of somebody who does not let us read the one above. */
+enum assay_status lmdb_dir_make(const char *path, int *ret_fd, struct assay_error *reterr)
+{
+    bool made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be made", reterr);
+    }
+    enum assay_status status = lmdb_dir_open(path, ret_fd, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    if (!sync_dir(openat(*ret_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) && made) {
+        close(*ret_fd);
+        return assay_fail(ASSAY_ERR_SYSTEM, "the directory above the store cannot be flushed",
+                          reterr);
+    }
+    return ASSAY_OK;
+}
+
+bool lmdb_sync_parent(const char *path)
+{
+    char parent[4096] = ".";
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == path ? 1 : slash == NULL ? 0 : (size_t)(slash - path);
+    if (len >= sizeof(parent)) {
+        return false;
+    }
+    if (len != 0) {
+        memcpy(parent, path, len);
+        parent[len] = 0;
+    }
+    return sync_dir(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 static bool is_own_name(const char *name)
@@ -214,6 +260,31 @@ enum assay_status lmdb_witness_write(int dir_fd, const struct assay_header_recor
         return assay_fail(ASSAY_ERR_SYSTEM, "the store's witness cannot be written", reterr);
     }
     return ASSAY_OK;
+}
+
+/* One at a time, and each with the newest header there is: so the witness never goes back. The lock
+ * is on the directory, since the file itself is replaced. */
+bool lmdb_witness_renew(struct lmdb_store *store)
+{
+    struct assay_header_record header = {0};
+    struct assay_error error = {0};
+    MDB_txn *txn = NULL;
+    if (flock(store->dir_fd, LOCK_EX | LOCK_NB) != 0) {
+        return false;
+    }
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+    enum assay_status status = rc == 0 ? lmdb_read_header(store, txn, &header, &error)
+                                       : lmdb_fail(rc, "the store cannot be read", &error);
+    if (status == ASSAY_OK) {
+        status = lmdb_witness_write(store->dir_fd, &header, &error);
+    }
+    mdb_txn_abort(txn);
+    (void)flock(store->dir_fd, LOCK_UN);
+    if (status != ASSAY_OK && !store->witness_failed) {
+        lmdb_log(store, ASSAY_LOG_WARN, "store_witness", error.what);
+    }
+    store->witness_failed = status != ASSAY_OK;
+    return status == ASSAY_OK;
 }
 
 /* A missing or torn witness proves nothing and is no trouble: it is written without a flush, since

@@ -11,10 +11,11 @@ static void drop_slot(struct lmdb_client_slot *slot)
     *slot = (struct lmdb_client_slot){0};
 }
 
-static void drop_shelf(struct lmdb_client_slot *shelf)
+void lmdb_clients_forget(struct lmdb_store *store)
 {
     for (size_t i = 0; i < LMDB_CLIENT_SLOTS; i++) {
-        drop_slot(&shelf[i]);
+        drop_slot(&store->callers[i]);
+        drop_slot(&store->owners[i]);
     }
 }
 
@@ -186,7 +187,7 @@ static void answer(struct lmdb_store *store, const struct assay_header_record *h
     struct assay_token_record token;
     find->status = find_all(store, header, find->lookup, &token, &find->error);
     if (find->status == ASSAY_ERR_CORRUPT) {
-        atomic_store(&store->trouble.corrupt, true);
+        lmdb_note_corrupt(store, find->error.what);
     }
     if (find->status != ASSAY_OK) {
         forget_answer(find->lookup); /* half an answer is none */
@@ -382,6 +383,5 @@ void lmdb_find_stop(struct lmdb_store *store)
         (void)unlink_find(&store->finds.waiting, find);
         refuse(find, ASSAY_ERR_STORE, &error);
     }
-    drop_shelf(store->callers);
-    drop_shelf(store->owners);
+    lmdb_clients_forget(store);
 }

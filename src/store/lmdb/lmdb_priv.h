@@ -18,7 +18,9 @@
 #define LMDB_MAX_QUEUE 65536 /* changes waiting */
 #define LMDB_BALLAST (UINT64_C(1) << 20)
 #define LMDB_CLIENT_SLOTS 64
-#define LMDB_AHEAD 16 /* look-ups whose pages are asked of memory at once */
+#define LMDB_SWEEP_EVERY_MS 2000
+#define LMDB_LOOK_EVERY_MS 1000 /* room, files, witness */
+#define LMDB_AHEAD 16           /* look-ups whose pages are asked of memory at once */
 
 /* The sealing keys as one thread uses them, and which state of the store they are of. */
 struct lmdb_ring {
@@ -38,7 +40,6 @@ struct lmdb_client_slot {
 struct lmdb_trouble {
     atomic_bool full;
     atomic_bool io;
-    atomic_bool clock_stepped;
     atomic_bool replaced; /* files of the store are gone or others */
     atomic_bool gone;     /* and the data among them: nothing here may be believed */
     atomic_bool corrupt;
@@ -115,6 +116,8 @@ struct lmdb_store {
 
     MDB_env *env;
     struct lmdb_dbis dbis;
+    uint8_t log_id[ASSAY_LOG_ID_LEN]; /* whose numbers these are; set once the store is open */
+    bool log_known;
 
     /* of the loop's thread */
     MDB_txn *reader; /* of look-ups; reset between them */
@@ -137,8 +140,12 @@ struct lmdb_store {
     int wake_fd;
     int64_t witness_ms; /* when it was written last, CLOCK_MONOTONIC */
     int64_t last_sweep_ms;
-    int64_t sweep_wall_s; /* wall clock and boot clock at the last sweep */
-    int64_t sweep_boot_s;
+    bool sweep_more; /* the last one left something to remove */
+    /* Where a tree goes on behind what a sweep must step over (the last one is the event log). */
+    uint64_t step_over[ASSAY_LIFETIME_CLASSES + 1];
+    int64_t stepped_ms; /* since when */
+    bool witness_due;   /* a commit of ours is newer than the witness, or there may be none */
+    bool witness_failed;
     uint64_t free_pages; /* at the last look */
     int64_t free_pages_us;
     int64_t free_pages_cost_us; /* what that look took */
@@ -180,6 +187,8 @@ struct assay_slice lmdb_tree_name(unsigned lifetime_class, char room[LMDB_TREE_N
 void lmdb_find_init(struct lmdb_store *store);
 /* Refuses what still waits, and forgets the clients. */
 void lmdb_find_stop(struct lmdb_store *store);
+/* Forgets what the loop's thread keeps of clients. */
+void lmdb_clients_forget(struct lmdb_store *store);
 void lmdb_find_submit(struct assay_store *base, struct assay_store_find *find);
 void lmdb_find_cancel(struct assay_store *base, struct assay_store_find *find);
 
@@ -187,6 +196,11 @@ void lmdb_find_cancel(struct assay_store *base, struct assay_store_find *find);
 
 ASSAY_MUST_USE enum assay_status lmdb_dir_open(const char *path, int *ret_fd,
                                                struct assay_error *reterr);
+/* The same, made (0700) if it is missing, and then on the disk before anything in it is. */
+ASSAY_MUST_USE enum assay_status lmdb_dir_make(const char *path, int *ret_fd,
+                                               struct assay_error *reterr);
+/* The name of the file `path` is on the disk: flushes the directory that holds it. */
+ASSAY_MUST_USE bool lmdb_sync_parent(const char *path);
 ASSAY_MUST_USE enum assay_status lmdb_data_check(int dir_fd, const char *name,
                                                  struct assay_error *reterr);
 /* Is there nothing in the directory but files of ours, left by a creation that did not end? (And
@@ -211,6 +225,9 @@ ASSAY_MUST_USE enum assay_status lmdb_witness_check(const struct assay_header_re
 ASSAY_MUST_USE enum assay_status lmdb_witness_write(int dir_fd,
                                                     const struct assay_header_record *header,
                                                     struct assay_error *reterr);
+/* Writes the newest header of the store to the witness. The writers of all processes take turns
+ * (false: another one is at it, or it failed), so that the witness never goes back. */
+bool lmdb_witness_renew(struct lmdb_store *store);
 
 /* lmdb_presence.c: who has the store open */
 
@@ -295,19 +312,18 @@ ASSAY_MUST_USE enum assay_status lmdb_put_number(struct lmdb_write *w, MDB_dbi d
                                                  struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status lmdb_delete(struct lmdb_write *w, enum lmdb_db db,
                                              struct assay_slice key, struct assay_error *reterr);
-/* Numbers, spells and stores a draft; the secret is the draft's. */
+/* Gives a draft its class, number and address. */
+ASSAY_MUST_USE enum assay_status
+lmdb_place_draft(struct lmdb_write *w, struct assay_token_draft *draft, struct assay_error *reterr);
+/* Places, spells and stores a draft; the secret is the draft's. */
 ASSAY_MUST_USE enum assay_status lmdb_put_draft(struct lmdb_write *w, struct assay_slice prefix,
                                                 struct assay_token_draft *draft,
                                                 struct assay_error *reterr);
-/* Spells a draft whose record has its id already. */
-ASSAY_MUST_USE enum assay_status lmdb_spell_draft(struct lmdb_write *w, struct assay_slice prefix,
-                                                  struct assay_token_draft *draft,
-                                                  struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status lmdb_put_token(struct lmdb_write *w,
                                                 const struct assay_token_record *record,
                                                 unsigned flags, struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status lmdb_put_end(struct lmdb_write *w, int64_t until_s,
-                                              enum lmdb_end what, struct assay_slice detail,
+                                              enum assay_end_kind kind, struct assay_slice detail,
                                               struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status lmdb_put_cutoff(struct lmdb_write *w,
                                                  const struct assay_change *change,
@@ -327,6 +343,19 @@ ASSAY_MUST_USE enum assay_status lmdb_writer_start(struct lmdb_store *store,
 void lmdb_writer_stop(struct lmdb_store *store);
 void lmdb_writer_submit(struct assay_store *base, struct assay_store_change *op);
 bool lmdb_writer_cancel(struct assay_store *base, struct assay_store_change *op);
+
+/* Opens the write transaction and reads what every change needs. Not 0: LMDB's code. */
+int lmdb_write_begin(struct lmdb_store *store, struct lmdb_write *w, struct assay_error *error);
+/* Puts the header and commits. Tells of a failing disk by itself. */
+enum assay_status lmdb_write_commit(struct lmdb_write *w, struct assay_error *error);
+
+/* lmdb_upkeep.c: what the writer does beside changes */
+
+void lmdb_sweep_once(struct lmdb_store *store);
+/* Renews the witness if it is due: at most once a second, or `now`. */
+void lmdb_keep_witness(struct lmdb_store *store, bool now);
+/* A record of the store fails its check: told once, and shown from then on. */
+void lmdb_note_corrupt(struct lmdb_store *store, const char *what);
 
 /* CLOCK_MONOTONIC, milliseconds. */
 int64_t lmdb_now_ms(void);

@@ -61,64 +61,72 @@ enum assay_status lmdb_put_token(struct lmdb_write *w, const struct assay_token_
     return lmdb_put_number(w, db, record->id.seq, assay_slice_of(bytes, len), flags, reterr);
 }
 
-enum assay_status lmdb_spell_draft(struct lmdb_write *w, struct assay_slice prefix,
-                                   struct assay_token_draft *draft, struct assay_error *reterr)
+enum assay_status lmdb_place_draft(struct lmdb_write *w, struct assay_token_draft *draft,
+                                   struct assay_error *reterr)
 {
-    enum assay_status status =
-        assay_address_seal(&w->store->writer_ring.ring, draft->record.id, &draft->address,
-                           &draft->record.generation, reterr);
+    struct assay_header_record *header = &w->header;
+    struct assay_token_record *record = &draft->record;
+    int64_t lifetime_s = record->expires_at_s - record->issued_at_s;
+    if (lifetime_s < ASSAY_MIN_LIFETIME_S || lifetime_s > ASSAY_MAX_LIFETIME_S) {
+        return assay_fail(ASSAY_ERR_LIMIT, "a token's lifetime is out of range", reterr);
+    }
+    record->id.lifetime_class = assay_lifetime_class(lifetime_s);
+    if (lifetime_s > header->longest_lifetime_s) {
+        header->longest_lifetime_s = lifetime_s;
+    }
+    if (record->expires_at_s > header->latest_expiry_s) {
+        header->latest_expiry_s = record->expires_at_s;
+    }
+    enum assay_status status = lmdb_next_seq(w, &record->id.seq, reterr);
+    return status == ASSAY_OK ? assay_address_seal(&w->store->writer_ring.ring, record->id,
+                                                   &draft->address, &record->generation, reterr)
+                              : status;
+}
+
+enum assay_status lmdb_put_draft(struct lmdb_write *w, struct assay_slice prefix,
+                                 struct assay_token_draft *draft, struct assay_error *reterr)
+{
+    enum assay_status status = lmdb_place_draft(w, draft, reterr);
     if (status != ASSAY_OK) {
         return status;
     }
     struct assay_slice text = assay_token_text_write(prefix, draft->record.kind, &draft->address,
                                                      draft->secret, draft->text);
     draft->text_len = text.len;
-    return assay_sha256(w->store->digester, text, draft->record.text_sha256, reterr);
+    status = assay_sha256(w->store->digester, text, draft->record.text_sha256, reterr);
+    /* Appended, and only ever appended: a number in use would be refused here. */
+    return status == ASSAY_OK ? lmdb_put_token(w, &draft->record, MDB_APPEND, reterr) : status;
 }
 
-enum assay_status lmdb_put_draft(struct lmdb_write *w, struct assay_slice prefix,
-                                 struct assay_token_draft *draft, struct assay_error *reterr)
-{
-    int64_t lifetime_s = draft->record.expires_at_s - draft->record.issued_at_s;
-    if (lifetime_s < ASSAY_MIN_LIFETIME_S || lifetime_s > ASSAY_MAX_LIFETIME_S) {
-        return assay_fail(ASSAY_ERR_LIMIT, "a token's lifetime is out of range", reterr);
-    }
-    draft->record.id.lifetime_class = assay_lifetime_class(lifetime_s);
-    enum assay_status status = lmdb_next_seq(w, &draft->record.id.seq, reterr);
-    if (status == ASSAY_OK) {
-        status = lmdb_spell_draft(w, prefix, draft, reterr);
-    }
-    if (status == ASSAY_OK) {
-        /* Appended, and only ever appended: a number in use would be refused here. */
-        status = lmdb_put_token(w, &draft->record, MDB_APPEND, reterr);
-    }
-    if (lifetime_s > w->header.longest_lifetime_s) {
-        w->header.longest_lifetime_s = lifetime_s;
-    }
-    return status;
-}
-
-enum assay_status lmdb_put_end(struct lmdb_write *w, int64_t until_s, enum lmdb_end what,
+enum assay_status lmdb_put_end(struct lmdb_write *w, int64_t until_s, enum assay_end_kind kind,
                                struct assay_slice detail, struct assay_error *reterr)
 {
-    uint8_t key[LMDB_END_KEY_LEN];
-    uint8_t value[LMDB_END_VALUE_SIZE];
-    uint64_t seq = 0;
-    enum assay_status status = lmdb_next_seq(w, &seq, reterr);
+    uint8_t key[ASSAY_END_KEY_LEN];
+    uint8_t value[ASSAY_END_VALUE_SIZE];
+    size_t len = 0;
+    struct assay_end_record record = {.kind = kind, .until_s = until_s, .detail = detail};
+    enum assay_status status = lmdb_next_seq(w, &record.seq, reterr);
+    if (status == ASSAY_OK) {
+        status = assay_end_record_write(&record, value, sizeof(value), &len, reterr);
+    }
     if (status != ASSAY_OK) {
         return status;
     }
-    assay_cutoff_number_id((uint64_t)until_s, key);
-    assay_cutoff_number_id(seq, key + 8);
-    value[0] = (uint8_t)what;
-    memcpy(value + 1, detail.data, detail.len);
-    return lmdb_put(w, LMDB_DB_ENDS, assay_slice_of(key, sizeof(key)),
-                    assay_slice_of(value, 1 + detail.len), reterr);
+    assay_end_key(&record, key);
+    return lmdb_put(w, LMDB_DB_ENDS, assay_slice_of(key, sizeof(key)), assay_slice_of(value, len),
+                    reterr);
 }
 
+/* The latest expiry counts, not the clock: it may have been ahead when a token was issued, and what
+ * came of that must not outlive its cutoff. The longest lifetime is for tokens that leave no trace
+ * here. */
 int64_t lmdb_keep_until(const struct lmdb_write *w, int64_t now_s)
 {
-    return now_s + w->header.longest_lifetime_s + ASSAY_CUTOFF_SLACK_S;
+    int64_t until_s = now_s + w->header.longest_lifetime_s;
+    if (until_s < w->header.latest_expiry_s) {
+        until_s = w->header.latest_expiry_s;
+    }
+    return until_s + ASSAY_CUTOFF_SLACK_S;
 }
 
 static enum assay_status put_event(struct lmdb_write *w, const struct assay_cutoff *cutoff,
@@ -171,7 +179,7 @@ enum assay_status lmdb_put_cutoff(struct lmdb_write *w, const struct assay_chang
     }
     if (status == ASSAY_OK) {
         status =
-            lmdb_put_end(w, keep_until_s, LMDB_END_CUTOFF, assay_slice_of(key, key_len), reterr);
+            lmdb_put_end(w, keep_until_s, ASSAY_END_CUTOFF, assay_slice_of(key, key_len), reterr);
     }
     w->header.newest_cutoff[kind] = cutoff.seq;
     *ret_seq = cutoff.seq;

@@ -189,7 +189,16 @@ static enum assay_status fill_subject_grant(struct listing *l, const MDB_val *ke
     struct assay_slice bytes = {0};
     enum assay_status status =
         lmdb_get_number(l->txn, l->store->dbis.db[LMDB_DB_GRANT], number, &bytes, reterr);
-    return status == ASSAY_OK ? fill_grant(l, number, bytes, reterr) : status;
+    if (status == ASSAY_OK) {
+        status = fill_grant(l, number, bytes, reterr);
+    }
+    /* The index has no check of its own: what it points to bears it out. */
+    bool astray =
+        status == ASSAY_ERR_ABSENT ||
+        (status == ASSAY_OK && !assay_slice_equal(l->query->grant.subject, l->query->subject));
+    return astray ? assay_fail(ASSAY_ERR_CORRUPT, "a subject's grant is not where it should be",
+                               reterr)
+                  : status;
 }
 
 static enum assay_status fill_row(struct listing *l, const MDB_val *key, const MDB_val *value,
@@ -303,24 +312,25 @@ static uint64_t resident(struct lmdb_store *store, uint64_t bytes)
     return count * page;
 }
 
-static void add_reason(struct assay_store_stat *stat, atomic_bool *trouble, const char *word,
-                       bool blocking)
+static void add_reason(struct assay_store_stat *stat, bool applies, const char *word, bool blocking)
 {
-    if (!atomic_load(trouble) || stat->reason_count == sizeof(stat->reasons) / sizeof(char *)) {
+    if (!applies || stat->reason_count == sizeof(stat->reasons) / sizeof(char *)) {
         return;
     }
     stat->reasons[stat->reason_count++] = word;
     stat->blocking |= blocking;
 }
 
-static void fill_reasons(struct lmdb_store *store, struct assay_store_stat *stat)
+static void fill_reasons(struct lmdb_store *store, const struct assay_header_record *header,
+                         struct assay_store_stat *stat)
 {
-    add_reason(stat, &store->trouble.full, "store_full", true);
-    add_reason(stat, &store->trouble.io, "store_io", true);
-    add_reason(stat, &store->trouble.corrupt, "store_corrupt", true);
-    add_reason(stat, &store->trouble.replaced, "store_replaced", true);
-    add_reason(stat, &store->trouble.write_blocked, "store_write_blocked", true);
-    add_reason(stat, &store->trouble.clock_stepped, "clock_stepped", false);
+    add_reason(stat, atomic_load(&store->trouble.full), "store_full", true);
+    add_reason(stat, atomic_load(&store->trouble.io), "store_io", true);
+    add_reason(stat, atomic_load(&store->trouble.corrupt), "store_corrupt", true);
+    add_reason(stat, atomic_load(&store->trouble.replaced), "store_replaced", true);
+    add_reason(stat, atomic_load(&store->trouble.write_blocked), "store_write_blocked", true);
+    add_reason(stat, header->stepped_until_s != 0, "clock_stepped", false);
+    add_reason(stat, header->kept_until_s > header->horizon_s, "restored", false);
 }
 
 static enum assay_status fill_stat(struct listing *l, struct assay_error *reterr)
@@ -356,7 +366,7 @@ static enum assay_status fill_stat(struct listing *l, struct assay_error *reterr
     if (l->query->want_resident) {
         stat->bytes_resident = resident(store, stat->bytes_file);
     }
-    fill_reasons(store, stat);
+    fill_reasons(store, &l->header, stat);
     return ASSAY_OK;
 }
 
@@ -392,6 +402,10 @@ enum assay_status lmdb_list_run(struct lmdb_store *store, struct assay_query *qu
     }
     enum assay_status status = lmdb_read_header(store, l.txn, &l.header, reterr);
     if (status == ASSAY_OK) {
+        query->as_of = l.header.seq;
+        memcpy(query->log, l.header.log, sizeof(query->log));
+        query->behind = query->verb == ASSAY_QUERY_EVENTS &&
+                        (query->after < l.header.events_from || query->after > l.header.seq);
         status = run_verb(&l, reterr);
     }
     mdb_txn_reset(store->lister);

@@ -48,17 +48,30 @@ static enum assay_status read_parent(struct lmdb_write *w, const struct assay_ch
     return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
 }
 
+/* Is the whole grant of `parent` over? Any cutoff that ends it ends its grant, but one of itself
+ * alone. */
+static enum assay_status find_grant_end(struct lmdb_write *w,
+                                        const struct assay_token_record *parent, bool *ret_over,
+                                        struct assay_error *reterr)
+{
+    struct assay_cutoff cutoff;
+    struct assay_header_record others = w->header;
+    others.newest_cutoff[ASSAY_CUTOFF_TOKEN] = 0;
+    return lmdb_find_cutoff(w->store, w->txn, &others, parent, ret_over, &cutoff, reterr);
+}
+
 /* A rotated token came back and this is no safe retry: the grant is over (RFC 9700 section 4.14.2).
  */
 static enum assay_status punish(struct lmdb_write *w, struct assay_change *change,
-                                const struct assay_token_record *parent, bool cut,
-                                struct assay_error *reterr)
+                                const struct assay_token_record *parent, struct assay_error *reterr)
 {
     uint8_t id[8];
     uint64_t seq;
+    bool over = false;
     change->outcome = ASSAY_REFUSED_REUSE;
-    if (cut) {
-        return ASSAY_OK;
+    enum assay_status status = find_grant_end(w, parent, &over, reterr);
+    if (status != ASSAY_OK || over) {
+        return status;
     }
     struct assay_change by_reuse = {.now_s = change->now_s, .origin = ASSAY_BY_REUSE};
     return lmdb_put_cutoff(w, &by_reuse, ASSAY_CUTOFF_GRANT,
@@ -91,31 +104,45 @@ static bool in_window(const struct assay_change *change, const struct assay_rota
            change->now_s < rotation->rotated_at_s + window_s;
 }
 
-/* The same client again, inside the window, and the successor not yet used: the same refresh token.
- */
-static enum assay_status retry(struct lmdb_write *w, struct assay_change *change,
-                               const struct assay_token_record *parent, bool *ret_done,
-                               struct assay_error *reterr)
+/* What a retry would be given again. *ret_used: it was used, and the window is over; *ret_alive: it
+ * can be given. */
+static enum assay_status read_successor(struct lmdb_write *w, const struct assay_change *change,
+                                        const struct assay_token_record *parent,
+                                        struct assay_token_record *ret, bool *ret_used,
+                                        bool *ret_alive, struct assay_error *reterr)
 {
-    struct assay_change_rotate *rotate = &change->u.rotate;
-    struct assay_token_record successor;
-    const struct assay_rotation rotation = parent->rotation;
-    *ret_done = false;
-    if (!in_window(change, &rotation)) {
-        return ASSAY_OK;
-    }
+    struct assay_cutoff cutoff;
+    bool cut = false;
+    *ret_used = false;
+    *ret_alive = false;
     enum assay_status status =
-        lmdb_get_token(w->store, w->txn, rotation.successor, &successor, reterr);
-    if (status != ASSAY_OK || successor.rotation.rotated_at_s != 0) {
+        lmdb_get_token(w->store, w->txn, parent->rotation.successor, ret, reterr);
+    if (status != ASSAY_OK) {
         return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
     }
-    int64_t expires_at_s = successor.expires_at_s;
+    status = lmdb_find_cutoff(w->store, w->txn, &w->header, ret, &cut, &cutoff, reterr);
+    *ret_used = ret->rotation.rotated_at_s != 0;
+    *ret_alive =
+        !cut && ret->expires_at_s > change->now_s && ret->expires_at_s > w->header.horizon_s;
+    return status;
+}
+
+/* The same refresh token, and a fresh access token. */
+static enum assay_status give_again(struct lmdb_write *w, struct assay_change *change,
+                                    const struct assay_token_record *parent,
+                                    const struct assay_token_record *successor,
+                                    struct assay_error *reterr)
+{
+    struct assay_change_rotate *rotate = &change->u.rotate;
+    const struct assay_rotation *rotation = &parent->rotation;
+    int64_t expires_at_s = successor->expires_at_s;
     uint8_t expected[ASSAY_SHA256_LEN];
-    memcpy(expected, successor.text_sha256, sizeof(expected));
-    status = assay_address_seal_as(&w->store->writer_ring.ring, rotation.successor_generation,
-                                   rotation.successor, &rotate->refresh.address, reterr);
+    memcpy(expected, successor->text_sha256, sizeof(expected));
+    enum assay_status status =
+        assay_address_seal_as(&w->store->writer_ring.ring, rotation->successor_generation,
+                              rotation->successor, &rotate->refresh.address, reterr);
     if (status == ASSAY_OK) {
-        status = derive(w, change, rotation.salt, reterr);
+        status = derive(w, change, rotation->salt, reterr);
     }
     if (status != ASSAY_OK) {
         return status;
@@ -124,32 +151,45 @@ static enum assay_status retry(struct lmdb_write *w, struct assay_change *change
                             assay_slice_of(rotate->refresh.record.text_sha256, sizeof(expected)))) {
         return assay_fail(ASSAY_ERR_CORRUPT, "a successor does not match its record", reterr);
     }
-    rotate->refresh.record.id = rotation.successor;
+    rotate->refresh.record.id = rotation->successor;
     rotate->refresh.record.expires_at_s = expires_at_s;
+    rotate->access.record.grant = parent->grant;
     rotate->retried = true;
-    *ret_done = true;
+    change->outcome = ASSAY_DONE;
     return lmdb_put_draft(w, change->prefix, &rotate->access, reterr);
+}
+
+/* A token that was rotated comes back. From its own client, inside the window and before the
+ * successor was used, it is a retry: an answer was lost on its way. The clock of the parent has run
+ * out by then, maybe; that of the successor counts. Anything else is a theft. */
+static enum assay_status come_back(struct lmdb_write *w, struct assay_change *change,
+                                   const struct parent *parent, struct assay_error *reterr)
+{
+    struct assay_token_record successor;
+    bool used = false;
+    bool alive = false;
+    if (!parent->own || parent->cut || !in_window(change, &parent->record.rotation)) {
+        return punish(w, change, &parent->record, reterr);
+    }
+    enum assay_status status =
+        read_successor(w, change, &parent->record, &successor, &used, &alive, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    if (used) {
+        return punish(w, change, &parent->record, reterr);
+    }
+    return alive && parent->client_good ? give_again(w, change, &parent->record, &successor, reterr)
+                                        : ASSAY_OK;
 }
 
 static enum assay_status put_successor(struct lmdb_write *w, struct assay_change *change,
                                        struct assay_error *reterr)
 {
     struct assay_token_draft *refresh = &change->u.rotate.refresh;
-    int64_t lifetime_s = refresh->record.expires_at_s - refresh->record.issued_at_s;
-    if (lifetime_s < ASSAY_MIN_LIFETIME_S || lifetime_s > ASSAY_MAX_LIFETIME_S) {
-        return assay_fail(ASSAY_ERR_LIMIT, "a token's lifetime is out of range", reterr);
-    }
-    refresh->record.id.lifetime_class = assay_lifetime_class(lifetime_s);
-    enum assay_status status = lmdb_next_seq(w, &refresh->record.id.seq, reterr);
-    if (status == ASSAY_OK) {
-        status = assay_address_seal(&w->store->writer_ring.ring, refresh->record.id,
-                                    &refresh->address, &refresh->record.generation, reterr);
-    }
+    enum assay_status status = lmdb_place_draft(w, refresh, reterr);
     if (status == ASSAY_OK) {
         status = derive(w, change, change->u.rotate.salt, reterr);
-    }
-    if (lifetime_s > w->header.longest_lifetime_s) {
-        w->header.longest_lifetime_s = lifetime_s;
     }
     return status == ASSAY_OK ? lmdb_put_token(w, &refresh->record, MDB_APPEND, reterr) : status;
 }
@@ -174,7 +214,7 @@ static enum assay_status mark_rotated(struct lmdb_write *w, struct assay_change 
     }
     place[0] = parent->id.lifetime_class;
     assay_cutoff_number_id(parent->id.seq, place + 1);
-    return lmdb_put_end(w, change->now_s + rotate->window_s, LMDB_END_SALT,
+    return lmdb_put_end(w, change->now_s + rotate->window_s, ASSAY_END_SALT,
                         assay_slice_of(place, sizeof(place)), reterr);
 }
 
@@ -205,7 +245,9 @@ static enum assay_status rotate_first(struct lmdb_write *w, struct assay_change 
                                       struct assay_token_record *parent, struct assay_error *reterr)
 {
     struct assay_change_rotate *rotate = &change->u.rotate;
+    change->outcome = ASSAY_DONE;
     rotate->refresh.record.grant = parent->grant;
+    rotate->access.record.grant = parent->grant;
     enum assay_status status = put_successor(w, change, reterr);
     if (status == ASSAY_OK) {
         status = lmdb_put_draft(w, change->prefix, &rotate->access, reterr);
@@ -238,36 +280,23 @@ enum assay_status lmdb_rotate_run(struct lmdb_write *w, struct assay_change *cha
 {
     struct parent parent;
     bool found = false;
-    bool done = false;
     uint8_t room[ASSAY_MAX_TOKEN_RECORD];
+    change->outcome = ASSAY_REFUSED_PARENT;
+    change->u.rotate.retried = false;
     enum assay_status status = read_parent(w, change, &parent, &found, reterr);
-    if (status != ASSAY_OK) {
+    if (status != ASSAY_OK || !found) {
         return status;
     }
-    change->outcome = ASSAY_REFUSED_PARENT;
-    if (!found || parent.record.expires_at_s <= change->now_s ||
-        parent.record.expires_at_s <= w->header.horizon_s) {
-        return ASSAY_OK;
-    }
     bool rotated = parent.record.rotation.rotated_at_s != 0;
-    if (rotated && !parent.own) {
-        return punish(w, change, &parent.record, parent.cut, reterr);
-    }
-    if (!parent.own || parent.cut || !parent.client_good) {
+    bool expired = parent.record.expires_at_s <= change->now_s ||
+                   parent.record.expires_at_s <= w->header.horizon_s;
+    if (!rotated && (expired || !parent.own || parent.cut || !parent.client_good)) {
         return ASSAY_OK;
     }
     status = copy_parent(w, parent.record.id, room, &parent.record, reterr);
     if (status != ASSAY_OK) {
         return status;
     }
-    change->u.rotate.access.record.grant = parent.record.grant;
-    change->outcome = ASSAY_DONE;
-    if (!rotated) {
-        return rotate_first(w, change, &parent.record, reterr);
-    }
-    status = retry(w, change, &parent.record, &done, reterr);
-    if (status != ASSAY_OK || done) {
-        return status;
-    }
-    return punish(w, change, &parent.record, parent.cut, reterr);
+    return rotated ? come_back(w, change, &parent, reterr)
+                   : rotate_first(w, change, &parent.record, reterr);
 }

@@ -8,15 +8,17 @@
  *   grant          number -> grant_record
  *   grant_subject  length of subject (1) ‖ subject ‖ number (8) -> nothing
  *   event          number -> event
- *   once           SHA-256 of a one-time id -> nothing
- *   ends           until (8) ‖ number (8) -> what to look at then (enum lmdb_end)
+ *   once           SHA-256 of a one-time id -> once_record
+ *   ends           kind (1) ‖ until (8) ‖ number (8) -> end_record
  *
  * The header record lies in the unnamed database, where LMDB keeps the roots of the named ones:
  * what every snapshot reads is on the pages it must touch anyway. */
 #ifndef ASSAY_STORE_LMDB_LMDB_SCHEMA_H
 #define ASSAY_STORE_LMDB_LMDB_SCHEMA_H
 
+#include "record/end_record.h"
 #include "record/header_record.h"
+#include "record/once_record.h"
 #include "record/token_id.h"
 
 #include <lmdb.h>
@@ -33,21 +35,14 @@ enum lmdb_db {
     LMDB_DB_ENDS,
 };
 #define LMDB_DBS 8
+#define LMDB_MAX_KEY 511 /* bytes: LMDB's own bound, which every key of ours keeps */
+_Static_assert(ASSAY_CUTOFF_KEY_SIZE <= LMDB_MAX_KEY, "a cutoff's key fits");
+_Static_assert(1 + ASSAY_MAX_SUBJECT + 8 <= LMDB_MAX_KEY, "a subject's key fits");
 
 struct lmdb_dbis {
     MDB_dbi header; /* the unnamed one */
     MDB_dbi db[LMDB_DBS];
     MDB_dbi tokens[ASSAY_LIFETIME_CLASSES];
 };
-
-/* What an entry of `ends` asks to look at. */
-enum lmdb_end {
-    LMDB_END_CUTOFF = 'c', /* then: the cutoff's key */
-    LMDB_END_GRANT = 'g',  /* then: grant number, 8 bytes big-endian */
-    LMDB_END_SALT = 's',   /* then: class (1 byte) and number (8) of a rotated refresh token */
-    LMDB_END_ONCE = 'o',   /* then: the one-time id */
-};
-#define LMDB_END_KEY_LEN 16
-#define LMDB_END_VALUE_SIZE (1 + ASSAY_CUTOFF_KEY_SIZE)
 
 #endif

@@ -86,10 +86,21 @@ static struct lmdb_store *make(const struct assay_lmdb_options *options)
     return store;
 }
 
+/* What a restore kept alive although it may have been revoked is said for as long as it may live.
+ */
+static void tell_of_restore(struct lmdb_store *store, const struct assay_header_record *header)
+{
+    if (!store->read_only && header->kept_until_s > header->horizon_s) {
+        lmdb_log(store, ASSAY_LOG_WARN, "restored",
+                 "the store was restored with its tokens kept: what was revoked after the backup "
+                 "is alive again");
+    }
+}
+
 /* Opens what `store` names, in the order in which trouble is easiest to tell. */
 static enum assay_status open_all(struct lmdb_store *store, struct assay_error *reterr)
 {
-    struct assay_header_record header;
+    struct assay_header_record header = {0};
     struct assay_header_record witness;
     enum assay_status status = lmdb_dir_open(store->path, &store->dir_fd, reterr);
     if (status == ASSAY_OK) {
@@ -117,6 +128,11 @@ static enum assay_status open_all(struct lmdb_store *store, struct assay_error *
     mdb_txn_reset(store->reader);
     if (status == ASSAY_OK && witnessed) {
         status = lmdb_witness_check(&witness, &header, reterr);
+    }
+    if (status == ASSAY_OK) {
+        memcpy(store->log_id, header.log, ASSAY_LOG_ID_LEN);
+        store->log_known = true;
+        tell_of_restore(store, &header);
     }
     return status == ASSAY_OK && !store->read_only ? lmdb_writer_start(store, reterr) : status;
 }

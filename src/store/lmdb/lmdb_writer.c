@@ -10,8 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SWEEP_EVERY_MS 2000
-#define LOOK_EVERY_MS 1000 /* room, files, witness */
+#define SWEEP_ON_MS 10     /* between batches of a sweep that has more to do: others write */
 #define RETRY_EVERY_MS 250 /* while there is trouble */
 
 /* The engine's part of an operation. */
@@ -160,6 +159,7 @@ static void reopen(struct lmdb_store *store)
     struct assay_error error = {0};
     lmdb_env_close(store);
     lmdb_ring_clear(&store->reader_ring);
+    lmdb_clients_forget(store);
     lmdb_presence_look(store);
     if (atomic_load(&store->trouble.replaced)) {
         return; /* not what lies there now */
@@ -264,7 +264,7 @@ static bool may_always(enum assay_change_verb verb)
     return false;
 }
 
-static int begin(struct lmdb_store *store, struct lmdb_write *w, struct assay_error *error)
+int lmdb_write_begin(struct lmdb_store *store, struct lmdb_write *w, struct assay_error *error)
 {
     *w = (struct lmdb_write){.store = store};
     if (store->env == NULL || atomic_load(&store->trouble.replaced)) {
@@ -298,19 +298,14 @@ static enum assay_status put_header(struct lmdb_write *w, struct assay_error *re
     return rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be written", reterr);
 }
 
-static void tell_others(struct lmdb_store *store, const struct assay_header_record *header)
+static void wake_others(struct lmdb_store *store)
 {
     static const uint8_t mark = 1;
-    int64_t now_ms = lmdb_now_ms();
+    if (store->wake_fd < 0) {
+        store->wake_fd = lmdb_file_open(store->dir_fd, "wake", O_WRONLY | O_CREAT);
+    }
     if (store->wake_fd >= 0) {
         (void)!pwrite(store->wake_fd, &mark, 1, 0); /* news is a hint; who misses it asks anyway */
-    }
-    if (now_ms - store->witness_ms >= LOOK_EVERY_MS) {
-        struct assay_error error = {0};
-        if (lmdb_witness_write(store->dir_fd, header, &error) != ASSAY_OK) {
-            lmdb_log(store, ASSAY_LOG_WARN, "store_witness", error.what);
-        }
-        store->witness_ms = now_ms;
     }
 }
 
@@ -366,7 +361,7 @@ static enum assay_status commit_failed(struct lmdb_store *store, int rc, struct 
                 : assay_fail(ASSAY_ERR_STORE, "the store could not be written to the disk", error);
 }
 
-static enum assay_status commit(struct lmdb_write *w, struct assay_error *error)
+enum assay_status lmdb_write_commit(struct lmdb_write *w, struct assay_error *error)
 {
     struct lmdb_store *store = w->store;
     int64_t start_us = now_us();
@@ -385,8 +380,15 @@ static enum assay_status commit(struct lmdb_write *w, struct assay_error *error)
     if (store->meter != NULL) {
         store->meter->committed(store->meter, w->changes, (uint64_t)(now_us() - start_us));
     }
-    tell_others(store, &w->header);
+    wake_others(store);
+    store->witness_due = true;
     return ASSAY_OK;
+}
+
+/* After trouble of its own, LMDB lets nothing more be done in a transaction. */
+static bool is_engine_trouble(enum assay_status status)
+{
+    return status == ASSAY_ERR_STORE || status == ASSAY_ERR_CORRUPT || status == ASSAY_ERR_FULL;
 }
 
 /* Runs one change in `w`. Trouble with it alone leaves the header as it was; *ret_torn tells when
@@ -403,7 +405,7 @@ static void run_one(struct lmdb_write *w, struct assay_store_change *op,
     }
     w->dirty = false;
     op->status = lmdb_change_run(w, op->change, &op->error);
-    *ret_torn = op->status != ASSAY_OK && w->dirty;
+    *ret_torn = op->status != ASSAY_OK && (w->dirty || is_engine_trouble(op->status));
     if (op->status != ASSAY_OK || !w->dirty) {
         w->header = header;
     } else {
@@ -432,7 +434,11 @@ static enum assay_status run_nested(struct lmdb_write *w, struct assay_store_cha
         rc = mdb_txn_commit(w->txn);
     }
     w->txn = outer;
-    return rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be written", error);
+    if (rc != 0) {
+        return lmdb_fail(rc, "the store cannot be written", error);
+    }
+    /* A new sealing key that was not kept must not seal what comes next. */
+    return lmdb_ring_refresh(w->store, outer, w->header.keys_seq, &w->store->writer_ring, error);
 }
 
 /* Runs a batch that lies in one transaction. Once in a while a change fails half way (a record over
@@ -447,7 +453,7 @@ static enum assay_status run_batch(struct lmdb_write *w, struct batch *batch,
         run_one(w, batch->ops[i], room, ret_torn);
     }
     if (!*ret_torn) {
-        return w->dirty ? commit(w, error) : ASSAY_OK;
+        return w->dirty ? lmdb_write_commit(w, error) : ASSAY_OK;
     }
     return ASSAY_OK;
 }
@@ -456,14 +462,14 @@ static enum assay_status run_batch_nested(struct lmdb_store *store, struct batch
                                           const struct lmdb_room *room, struct assay_error *error)
 {
     struct lmdb_write w;
-    int rc = begin(store, &w, error);
+    int rc = lmdb_write_begin(store, &w, error);
     enum assay_status status =
         rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be written", error);
     for (size_t i = 0; i < batch->count && status == ASSAY_OK; i++) {
         status = run_nested(&w, batch->ops[i], room, error);
     }
     if (status == ASSAY_OK && w.dirty) {
-        status = commit(&w, error);
+        status = lmdb_write_commit(&w, error);
     }
     if (w.txn != NULL) {
         mdb_txn_abort(w.txn);
@@ -487,7 +493,7 @@ static void write_batch(struct lmdb_store *store)
     bool torn = false;
     see_to_environment(store);
     struct lmdb_room room = lmdb_room_look(store);
-    int rc = begin(store, &w, &error);
+    int rc = lmdb_write_begin(store, &w, &error);
     take(&store->queue, &batch);
     enum assay_status status =
         rc == 0 ? run_batch(&w, &batch, &room, &torn, &error) : lmdb_fail(rc, NULL, &error);
@@ -502,47 +508,6 @@ static void write_batch(struct lmdb_store *store)
         fail_all(&batch, status, why_not(store, &error));
     }
     answer(store, &batch);
-}
-
-/* A step of the wall clock against the clock that never steps. */
-static void watch_clock(struct lmdb_store *store, int64_t wall_s)
-{
-    struct timespec boot;
-    clock_gettime(CLOCK_BOOTTIME, &boot);
-    int64_t drift_s = (wall_s - store->sweep_wall_s) - (boot.tv_sec - store->sweep_boot_s);
-    bool first = store->sweep_wall_s == 0;
-    store->sweep_wall_s = wall_s;
-    store->sweep_boot_s = boot.tv_sec;
-    if (!first && (drift_s > ASSAY_CLOCK_STEP_S || drift_s < -ASSAY_CLOCK_STEP_S)) {
-        atomic_store(&store->trouble.clock_stepped, true);
-        lmdb_log(store, ASSAY_LOG_WARN, "clock_stepped",
-                 "the wall clock was set; expired tokens are kept for an hour");
-    }
-}
-
-static void sweep_once(struct lmdb_store *store)
-{
-    struct lmdb_write w;
-    struct assay_error error = {0};
-    struct assay_change change = {.verb = ASSAY_CHANGE_SWEEP};
-    int dead = 0;
-    (void)mdb_reader_check(store->env, &dead);
-    change.now_s = store->clock(store->clock_context);
-    watch_clock(store, change.now_s);
-    if (begin(store, &w, &error) != 0) {
-        return;
-    }
-    enum assay_status status = lmdb_sweep_run(&w, &change, &error);
-    if (status == ASSAY_OK && w.dirty) {
-        status = commit(&w, &error);
-    }
-    if (w.txn != NULL) {
-        mdb_txn_abort(w.txn);
-    }
-    if (status != ASSAY_OK) {
-        lmdb_log(store, ASSAY_LOG_ERROR, "sweep_failed", error.what);
-    }
-    store->last_sweep_ms = lmdb_now_ms() - (change.u.sweep.more ? SWEEP_EVERY_MS : 0);
 }
 
 static bool in_trouble(struct lmdb_store *store)
@@ -566,9 +531,9 @@ static void look_after(struct lmdb_store *store)
     if (!io && !atomic_load(&store->trouble.write_blocked)) {
         return;
     }
-    int rc = begin(store, &w, &error);
+    int rc = lmdb_write_begin(store, &w, &error);
     if (rc == 0 && io) {
-        (void)commit(&w, &error);
+        (void)lmdb_write_commit(&w, &error);
     }
     if (w.txn != NULL) {
         mdb_txn_abort(w.txn);
@@ -582,7 +547,9 @@ static bool wait_for_work(struct lmdb_store *store, bool *ret_stop)
 {
     struct lmdb_queue *queue = &store->queue;
     struct timespec until;
-    long wait_ms = in_trouble(store) ? RETRY_EVERY_MS : LOOK_EVERY_MS;
+    long wait_ms = store->sweep_more   ? SWEEP_ON_MS
+                   : in_trouble(store) ? RETRY_EVERY_MS
+                                       : LMDB_LOOK_EVERY_MS;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += wait_ms * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
@@ -598,6 +565,12 @@ static bool wait_for_work(struct lmdb_store *store, bool *ret_stop)
     return work;
 }
 
+static bool sweep_is_due(const struct lmdb_store *store)
+{
+    bool due = store->sweep_more || lmdb_now_ms() - store->last_sweep_ms >= LMDB_SWEEP_EVERY_MS;
+    return store->sweep && due && store->env != NULL;
+}
+
 static void *write_until_told_to_stop(void *argument)
 {
     struct lmdb_store *store = argument;
@@ -608,15 +581,15 @@ static void *write_until_told_to_stop(void *argument)
             write_batch(store);
             stop = false; /* what is queued is answered before the end */
         }
-        int64_t every_ms = in_trouble(store) ? RETRY_EVERY_MS : LOOK_EVERY_MS;
+        int64_t every_ms = in_trouble(store) ? RETRY_EVERY_MS : LMDB_LOOK_EVERY_MS;
         if (!stop && lmdb_now_ms() - looked_ms >= every_ms) {
             look_after(store);
             looked_ms = lmdb_now_ms();
         }
-        bool due = lmdb_now_ms() - store->last_sweep_ms >= SWEEP_EVERY_MS;
-        if (store->sweep && due && store->env != NULL && !stop) {
-            sweep_once(store);
+        if (!stop && sweep_is_due(store)) {
+            lmdb_sweep_once(store);
         }
+        lmdb_keep_witness(store, stop);
     }
     return NULL;
 }
@@ -653,7 +626,8 @@ enum assay_status lmdb_writer_start(struct lmdb_store *store, struct assay_error
     store->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     store->watch = (struct assay_watch){.fd = store->event_fd, .ready = deliver, .context = store};
     store->timer = (struct assay_timer){.fired = abandon_late, .context = store};
-    store->last_sweep_ms = lmdb_now_ms() - SWEEP_EVERY_MS;
+    store->last_sweep_ms = lmdb_now_ms() - LMDB_SWEEP_EVERY_MS;
+    store->witness_due = true;
     if (store->event_fd < 0) {
         return assay_fail(ASSAY_ERR_SYSTEM, "no descriptor for the store's writer", reterr);
     }
