@@ -71,7 +71,7 @@ static struct end *end_slot(struct walk *w, uint8_t what, struct assay_slice det
     return slot;
 }
 
-static bool has_end(struct walk *w, enum lmdb_end what, struct assay_slice detail,
+static bool has_end(struct walk *w, enum assay_end_kind what, struct assay_slice detail,
                     int64_t *ret_until_s)
 {
     const struct end *slot = end_slot(w, (uint8_t)what, detail);
@@ -104,7 +104,7 @@ static bool check_rotation(struct walk *w, const struct assay_token_record *toke
         return true;
     }
     assay_cutoff_number_id(token->id.seq, place + 1);
-    if (rotation->salted && !has_end(w, LMDB_END_SALT, assay_slice_of(place, 9), &until_s)) {
+    if (rotation->salted && !has_end(w, ASSAY_END_SALT, assay_slice_of(place, 9), &until_s)) {
         return wrong(w, "a salt that nothing will wipe", token->id.seq);
     }
     enum assay_status status =
@@ -133,8 +133,9 @@ static bool check_token(struct walk *w, uint8_t class, const MDB_val *key, const
     if (id.seq > header->seq) {
         return wrong(w, "a token's number is beyond the last", id.seq);
     }
-    if (assay_lifetime_class(lifetime_s) != class || lifetime_s > header->longest_lifetime_s) {
-        return wrong(w, "a token lies in the wrong tree", id.seq);
+    if (assay_lifetime_class(lifetime_s) != class || lifetime_s > header->longest_lifetime_s ||
+        token.expires_at_s > header->latest_expiry_s) {
+        return wrong(w, "a token lies in the wrong tree, or beyond what the header says", id.seq);
     }
     if (first && token.expires_at_s <= header->horizon_s) {
         return wrong(w, "the edge of a tree is behind the horizon", id.seq);
@@ -161,11 +162,11 @@ static bool check_cutoff(struct walk *w, const MDB_val *key, const MDB_val *valu
     if (cutoff.seq > header->seq || cutoff.seq > header->newest_cutoff[cutoff.kind]) {
         return wrong(w, "a cutoff's number is beyond what the header says", cutoff.seq);
     }
-    if (cutoff.made_at_s + ASSAY_EVENT_KEEP_S > header->horizon_s &&
+    if (cutoff.seq > header->events_from &&
         !get(w, LMDB_DB_EVENT, assay_slice_of(&cutoff.seq, 8), &bytes)) {
         return wrong(w, "a cutoff has no event", cutoff.seq);
     }
-    if (!has_end(w, LMDB_END_CUTOFF, name, &until_s) || until_s != cutoff.keep_until_s) {
+    if (!has_end(w, ASSAY_END_CUTOFF, name, &until_s) || until_s != cutoff.keep_until_s) {
         return wrong(w, "a cutoff that nothing will end", cutoff.seq);
     }
     if (cutoff.seq > w->newest_cutoff[cutoff.kind]) {
@@ -216,7 +217,7 @@ static bool check_grant(struct walk *w, const MDB_val *key, const MDB_val *value
     if (!get(w, LMDB_DB_GRANT_SUBJECT, assay_slice_of(index, 9 + grant.subject.len), &bytes)) {
         return wrong(w, "a grant is missing in the index", number);
     }
-    if (!has_end(w, LMDB_END_GRANT, assay_cutoff_number_id(number, detail), &until_s) ||
+    if (!has_end(w, ASSAY_END_GRANT, assay_cutoff_number_id(number, detail), &until_s) ||
         until_s > grant.expires_at_s + ASSAY_CUTOFF_SLACK_S) {
         return wrong(w, "a grant that nothing will end", number);
     }
@@ -242,27 +243,43 @@ static bool check_index(struct walk *w, const MDB_val *key)
 
 static bool check_end(struct walk *w, const MDB_val *key, const MDB_val *value)
 {
+    struct assay_end_record end;
     struct assay_slice bytes;
-    const uint8_t *end = value->mv_data;
-    if (key->mv_size != LMDB_END_KEY_LEN || value->mv_size < 1 ||
-        big_endian((const uint8_t *)key->mv_data + 8) > w->out->header.seq) {
-        return wrong(w, "an entry of ends breaks its format", key->mv_size);
+    if (assay_end_record_parse(assay_slice_of(key->mv_data, key->mv_size),
+                               assay_slice_of(value->mv_data, value->mv_size), &end,
+                               NULL) != ASSAY_OK ||
+        end.seq > w->out->header.seq) {
+        return wrong(w, "an entry of ends fails its check", key->mv_size);
     }
-    struct assay_slice detail = assay_slice_of(end + 1, value->mv_size - 1);
-    bool there = end[0] == LMDB_END_SALT ||
-                 (end[0] == LMDB_END_CUTOFF && get(w, LMDB_DB_CUTOFF, detail, &bytes)) ||
-                 (end[0] == LMDB_END_ONCE && get(w, LMDB_DB_ONCE, detail, &bytes));
-    if (end[0] == LMDB_END_GRANT && detail.len == 8) {
-        uint64_t number = big_endian(detail.data);
+    bool there = true;
+    uint64_t number = 0;
+    switch (end.kind) {
+    case ASSAY_END_CUTOFF:
+        there = get(w, LMDB_DB_CUTOFF, end.detail, &bytes);
+        break;
+    case ASSAY_END_ONCE:
+        there = get(w, LMDB_DB_ONCE, end.detail, &bytes);
+        break;
+    case ASSAY_END_GRANT:
+        number = end.detail.len == 8 ? big_endian(end.detail.data) : 0;
         there = get(w, LMDB_DB_GRANT, assay_slice_of(&number, 8), &bytes);
+        break;
+    case ASSAY_END_SALT: /* of a token that may have expired meanwhile */
+        break;
     }
-    return there || wrong(w, "an end of something that is not there", end[0]);
+    return there || wrong(w, "an end of something that is not there", end.kind);
 }
 
-static bool check_once(struct walk *w, const MDB_val *key)
+static bool check_once(struct walk *w, const MDB_val *key, const MDB_val *value)
 {
+    struct assay_once_record once;
+    struct assay_slice name = assay_slice_of(key->mv_data, key->mv_size);
     int64_t until_s;
-    return has_end(w, LMDB_END_ONCE, assay_slice_of(key->mv_data, key->mv_size), &until_s) ||
+    if (assay_once_record_parse(name, assay_slice_of(value->mv_data, value->mv_size), &once,
+                                NULL) != ASSAY_OK) {
+        return wrong(w, "a one-time id fails its check", 0);
+    }
+    return (has_end(w, ASSAY_END_ONCE, name, &until_s) && until_s == once.keep_until_s) ||
            wrong(w, "a one-time id that nothing will end", 0);
 }
 
@@ -297,7 +314,7 @@ static bool check_row(struct walk *w, size_t db, const MDB_val *key, const MDB_v
     case LMDB_DB_EVENT:
         return check_event(w, key, value);
     case LMDB_DB_ONCE:
-        return check_once(w, key);
+        return check_once(w, key, value);
     case LMDB_DB_ENDS:
         return check_end(w, key, value);
     }
@@ -341,13 +358,14 @@ static bool read_ends(struct walk *w)
         return wrong(w, "ends cannot be read", 0);
     }
     while (count < ENDS / 2 && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-        const uint8_t *bytes = value.mv_data;
-        if (key.mv_size != LMDB_END_KEY_LEN || value.mv_size < 1) {
+        struct assay_end_record end;
+        if (assay_end_record_parse(assay_slice_of(key.mv_data, key.mv_size),
+                                   assay_slice_of(value.mv_data, value.mv_size), &end,
+                                   NULL) != ASSAY_OK) {
             break; /* met again, and told, by check_end */
         }
-        struct end *slot = end_slot(w, bytes[0], assay_slice_of(bytes + 1, value.mv_size - 1));
-        int64_t until_s = (int64_t)big_endian(key.mv_data);
-        slot->until_s = until_s > slot->until_s ? until_s : slot->until_s;
+        struct end *slot = end_slot(w, (uint8_t)end.kind, end.detail);
+        slot->until_s = end.until_s > slot->until_s ? end.until_s : slot->until_s;
         count++;
     }
     mdb_cursor_close(cursor);

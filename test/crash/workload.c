@@ -287,8 +287,7 @@ static void note_answer(struct worker *w, const struct errand *errand)
     case ASSAY_CHANGE_CLIENT_ADD:
     case ASSAY_CHANGE_CLIENT_UPDATE:
         if (done) {
-            add_client(w, errand, true, change->u.client.record.disabled,
-                       change->u.client.record.version);
+            add_client(w, errand, true, change->u.client.record.disabled, change->u.client.version);
         }
         return;
     case ASSAY_CHANGE_CONSUME_ONCE:
@@ -612,7 +611,7 @@ static bool make(struct errand *errand, enum act act)
         make_cut(errand, ASSAY_CUTOFF_EVERYTHING, (struct assay_slice){0});
         return true;
     case ACT_SWEEP:
-        begin(errand, ASSAY_CHANGE_SWEEP);
+        begin(errand, ASSAY_CHANGE_SWEEP)->u.sweep.steady_s = w->now_s;
         return true;
     case ACT_ONCE:
         make_once(errand);
