@@ -8,7 +8,8 @@
 
 #define WAYS 4
 
-/* One counter. Words are written one by one: a torn counter is off by a failure or two, and who
+/* One counter. Words are written one by one, the tag last, so that a writer killed in between
+ * leaves an entry that is nobody's; two that write at once are off by a failure or two, and who
  * fails has time. */
 struct entry {
     _Atomic uint64_t tag;
@@ -39,6 +40,13 @@ struct assay_attempts *assay_attempts_init(void *memory, size_t size, const uint
     return attempts;
 }
 
+/* An IPv6 address counts by its network of 64 bits, in which one host has as many as it likes. */
+static size_t source_len_of(struct assay_slice source)
+{
+    static const size_t v6 = 16;
+    return source.len >= v6 ? v6 / 2 : source.len;
+}
+
 /* The counter's name: a keyed hash over both, lengths included, so that no two pairs run together
  * and none can be made to collide. 0 only when OpenSSL fails, and then nothing is limited. */
 static uint64_t tag_of(const struct assay_attempts *attempts, struct assay_slice client_id,
@@ -46,7 +54,7 @@ static uint64_t tag_of(const struct assay_attempts *attempts, struct assay_slice
 {
     uint8_t room[1 + 16 + ASSAY_MAX_CLIENT_ID];
     uint8_t mac[ASSAY_SHA256_LEN];
-    size_t source_len = source.len < 16 ? source.len : 16;
+    size_t source_len = source_len_of(source);
     size_t id_len = client_id.len < ASSAY_MAX_CLIENT_ID ? client_id.len : ASSAY_MAX_CLIENT_ID;
     uint64_t tag = 0;
     room[0] = (uint8_t)source_len;
@@ -91,19 +99,30 @@ unsigned assay_attempts_wait_s(struct assay_attempts *attempts, struct assay_sli
     return 0;
 }
 
-/* The pair's own counter, else the one whose window started first. */
-static struct entry *choose(struct entry *bucket, uint64_t tag)
+/* What an entry is worth keeping for: nothing when its window is over, else its failures. */
+static uint64_t worth(const struct entry *entry, int64_t now_s)
 {
-    struct entry *stalest = bucket;
+    return is_open(entry, now_s) ? atomic_load(&entry->count) : 0;
+}
+
+/* The pair's own counter, else the one that has counted least: so a flood of names, each failing
+ * once, forgets itself and not those who are limited. Among equals that whose window started first.
+ */
+static struct entry *choose(struct entry *bucket, uint64_t tag, int64_t now_s)
+{
+    struct entry *least = bucket;
     for (size_t i = 0; i < WAYS; i++) {
         if (atomic_load(&bucket[i].tag) == tag) {
             return &bucket[i];
         }
-        if (atomic_load(&bucket[i].since_s) < atomic_load(&stalest->since_s)) {
-            stalest = &bucket[i];
+        uint64_t here = worth(&bucket[i], now_s);
+        uint64_t before = worth(least, now_s);
+        bool older = atomic_load(&bucket[i].since_s) < atomic_load(&least->since_s);
+        if (here < before || (here == before && older)) {
+            least = &bucket[i];
         }
     }
-    return stalest;
+    return least;
 }
 
 void assay_attempts_failed(struct assay_attempts *attempts, struct assay_slice client_id,
@@ -113,12 +132,13 @@ void assay_attempts_failed(struct assay_attempts *attempts, struct assay_slice c
     if (tag == 0) {
         return;
     }
-    struct entry *entry = choose(bucket_of(attempts, tag), tag);
+    struct entry *entry = choose(bucket_of(attempts, tag), tag, now_s);
     if (atomic_load(&entry->tag) == tag && is_open(entry, now_s)) {
         atomic_fetch_add(&entry->count, 1);
         return;
     }
-    atomic_store(&entry->tag, tag);
+    atomic_store(&entry->tag, 0);
     atomic_store(&entry->since_s, now_s);
     atomic_store(&entry->count, 1);
+    atomic_store(&entry->tag, tag);
 }

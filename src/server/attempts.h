@@ -1,5 +1,6 @@
 /* Failed authentications per client and source, in memory it is given, which processes may share.
- */
+ * No lock: a process may die at any instruction. A source is the bytes of an IPv4 address, or of an
+ * IPv6 one, which counts by its first 64 bits. */
 #ifndef ASSAY_SERVER_ATTEMPTS_H
 #define ASSAY_SERVER_ATTEMPTS_H
 
@@ -23,7 +24,8 @@ struct assay_attempts *assay_attempts_init(void *memory, size_t size, const uint
 unsigned assay_attempts_wait_s(struct assay_attempts *attempts, struct assay_slice client_id,
                                struct assay_slice source, int64_t now_s);
 
-/* Notes one failure. A full table forgets the stalest counter of a bucket, never refuses. */
+/* Notes one failure. A full bucket forgets a counter whose window is over, else the one that
+ * counted least; nothing grows and nothing is refused. */
 void assay_attempts_failed(struct assay_attempts *attempts, struct assay_slice client_id,
                            struct assay_slice source, int64_t now_s);
 

@@ -362,7 +362,8 @@ static enum assay_status run_get(struct assay_exchange *ex, enum assay_step *ret
     if (!is_get(&ex->request)) {
         return flow_refuse(ex, ASSAY_ERROR_METHOD_GET, ret_step);
     }
-    if (ex->endpoint == ASSAY_ENDPOINT_METRICS && !ex->request.loopback) {
+    if (ex->endpoint == ASSAY_ENDPOINT_METRICS && !ex->request.loopback &&
+        !ex->server->open_metrics) {
         return flow_refuse(ex, ASSAY_ERROR_FORBIDDEN, ret_step);
     }
     if (ex->endpoint == ASSAY_ENDPOINT_METRICS || ex->endpoint == ASSAY_ENDPOINT_READYZ) {

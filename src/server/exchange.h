@@ -32,6 +32,7 @@ struct assay_server {
     int64_t refresh_window_s;            /* safe retry; 0: none */
     bool revoke_access_ends_grant;       /* C-2: revoking an access token also ends its grant */
     bool allow_cleartext;                /* the operator said so in so many words */
+    bool open_metrics;                   /* likewise: /metrics not only for this machine */
     struct assay_digester *digester;     /* of this thread */
     struct assay_metrics *metrics;       /* per host: shared memory */
     struct assay_attempts *attempts;     /* per host: shared memory; failed authentications */

@@ -84,6 +84,7 @@ SERVER = [  # options of assay_server, what was found, what would be right
     (f"{ISSUER} revoke_access_ends_grant=yes", "revoke_access_ends_grant=yes", "it is on or off"),
     (f"{ISSUER} allow_cleartext=on", "allow_cleartext=on", "allow_cleartext=yes"),
     (f"{ISSUER} allow_cleartext", "allow_cleartext", "there are issuer="),
+    (f"{ISSUER} open_metrics=on", "open_metrics=on", "open_metrics=yes"),
     (f"{ISSUER} nonsense", "nonsense", "there are issuer="),
     (f"{ISSUER}; assay_server {ISSUER}", "assay_server", "is duplicate"),
     (f"{ISSUER}; proxy_pass http://127.0.0.1:1", "assay_server", "another directive answers the requests of this location"),
@@ -240,6 +241,24 @@ def test_a_location_may_have_a_store_of_its_own():
             for store in (server.store, server.dir / "other"):
                 assert len(re.findall(rf"{store}/data\n", text)) == 1, text
         assert "/data\n" not in open(f"/proc/{server.process.pid}/maps").read()
+
+
+def test_metrics_are_open_where_the_operator_says_so():
+    """A-HTTP-37: and nginx's own allow and deny go on counting."""
+    def prepare(server):
+        server.far = free_port()
+        server.http = f"""
+            server {{
+                listen 127.0.0.1:{server.far} ssl proxy_protocol;
+                set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol;
+                ssl_certificate {server.dir}/cert.pem; ssl_certificate_key {server.dir}/key.pem;
+                location = /metrics {{ allow 192.0.2.0/24; deny all; assay_server issuer={server.issuer} open_metrics=yes; }}
+            }}"""
+
+    with with_conf(prepare) as server:
+        server.far_port = server.far
+        assert server.get("/metrics", source="192.0.2.7").status == 200
+        assert server.get("/metrics", source="198.51.100.7").status == 403
 
 
 def test_an_if_inside_the_location_is_the_same_location():

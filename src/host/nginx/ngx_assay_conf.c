@@ -128,6 +128,14 @@ static const char *read_allow_cleartext(ngx_str_t *value, void *target)
     return server->allow_cleartext ? NULL : "leave it out, or say allow_cleartext=yes";
 }
 
+/* For a location that nginx's own allow and deny keep to those who may see. */
+static const char *read_open_metrics(ngx_str_t *value, void *target)
+{
+    struct assay_server *server = target;
+    server->open_metrics = is_word(value, "yes");
+    return server->open_metrics ? NULL : "leave it out, or say open_metrics=yes";
+}
+
 static const struct option server_options[] = {
     {ngx_string("issuer="), read_issuer},
     {ngx_string("token_prefix="), read_token_prefix},
@@ -136,6 +144,7 @@ static const struct option server_options[] = {
     {ngx_string("refresh_window="), read_refresh_window},
     {ngx_string("revoke_access_ends_grant="), read_revoke_access_ends_grant},
     {ngx_string("allow_cleartext="), read_allow_cleartext},
+    {ngx_string("open_metrics="), read_open_metrics},
     {ngx_null_string, NULL},
 };
 

@@ -215,20 +215,85 @@ static void failures_are_counted_by_client_and_source(void **state)
     assert_int_equal(assay_attempts_wait_s(attempts, ASSAY_SLICE("rs1"), here, 160), 0);
 }
 
-/* REL-17: a flood of names forgets counters, never grows. */
-static void a_full_table_forgets_the_stalest(void **state)
+/* A table of two buckets: full at once. */
+static struct assay_attempts *small_table(void)
 {
-    static _Alignas(64) uint8_t memory[4096];
+    static _Alignas(64) uint8_t memory[64 + 2 * 4 * 32];
     static const uint8_t key[16] = {1};
+    return assay_attempts_init(memory, sizeof(memory), key);
+}
+
+static void fail_often(struct assay_attempts *attempts, struct assay_slice id, int times,
+                       int64_t now_s)
+{
+    for (int i = 0; i < times; i++) {
+        assay_attempts_failed(attempts, id, ASSAY_SLICE("a"), now_s);
+    }
+}
+
+static bool is_limited(struct assay_attempts *attempts, struct assay_slice id, int64_t now_s)
+{
+    return assay_attempts_wait_s(attempts, id, ASSAY_SLICE("a"), now_s) != 0;
+}
+
+/* REL-17: a flood of names forgets counters, never grows; it leaves room for who fails after it. */
+static void a_full_table_forgets_what_counted_least(void **state)
+{
+    struct assay_attempts *attempts = small_table();
     (void)state;
-    struct assay_attempts *attempts = assay_attempts_init(memory, sizeof(memory), key);
     for (uint32_t i = 0; i < 100000; i++) {
         assay_attempts_failed(attempts, assay_slice_of(&i, sizeof(i)), ASSAY_SLICE("a"), 100);
     }
-    for (int i = 0; i < 20; i++) {
-        assay_attempts_failed(attempts, ASSAY_SLICE("rs1"), ASSAY_SLICE("a"), 101);
+    fail_often(attempts, ASSAY_SLICE("rs1"), 20, 101);
+    assert_true(is_limited(attempts, ASSAY_SLICE("rs1"), 101));
+}
+
+/* A-AUTH-20: whoever is limited does not get free by failing under many other names. */
+static void a_flood_of_names_frees_nobody_from_the_limit(void **state)
+{
+    struct assay_attempts *attempts = small_table();
+    (void)state;
+    fail_often(attempts, ASSAY_SLICE("rs1"), 20, 100);
+    for (uint32_t i = 0; i < 100000; i++) {
+        assay_attempts_failed(attempts, assay_slice_of(&i, sizeof(i)), ASSAY_SLICE("a"), 101);
     }
-    assert_true(assay_attempts_wait_s(attempts, ASSAY_SLICE("rs1"), ASSAY_SLICE("a"), 101) > 0);
+    assert_true(is_limited(attempts, ASSAY_SLICE("rs1"), 101));
+    assert_true(is_limited(attempts, ASSAY_SLICE("rs1"), 159));
+    assert_false(is_limited(attempts, ASSAY_SLICE("rs1"), 160));
+}
+
+/* Counters whose minute is over go first, however high they were. */
+static void a_counter_that_is_over_makes_room_first(void **state)
+{
+    struct assay_attempts *attempts = small_table();
+    (void)state;
+    for (uint32_t i = 0; i < 64; i++) {
+        fail_often(attempts, assay_slice_of(&i, sizeof(i)), 30, 100);
+    }
+    fail_often(attempts, ASSAY_SLICE("rs1"), 19, 160);
+    for (uint32_t i = 0; i < 3; i++) {
+        fail_often(attempts, assay_slice_of(&i, sizeof(i)), 1, 161);
+    }
+    fail_often(attempts, ASSAY_SLICE("rs1"), 1, 161);
+    assert_true(is_limited(attempts, ASSAY_SLICE("rs1"), 161));
+}
+
+/* One who has a network of IPv6 has 2^64 addresses in it: they are one source. */
+static void addresses_of_one_ipv6_network_are_one_source(void **state)
+{
+    struct assay_attempts *attempts = small_table();
+    uint8_t address[16] = {0x20, 0x01, 0x0d, 0xb8};
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        address[15] = (uint8_t)i;
+        assay_attempts_failed(attempts, ASSAY_SLICE("rs1"), assay_slice_of(address, 16), 100);
+    }
+    address[15] = 99;
+    assert_true(
+        assay_attempts_wait_s(attempts, ASSAY_SLICE("rs1"), assay_slice_of(address, 16), 100) > 0);
+    address[7] = 1;
+    assert_int_equal(
+        assay_attempts_wait_s(attempts, ASSAY_SLICE("rs1"), assay_slice_of(address, 16), 100), 0);
 }
 
 static void a_verified_secret_is_remembered_for_its_hash_alone(void **state)
@@ -336,7 +401,10 @@ int main(void)
         TEST(the_metadata_path_follows_from_the_issuer),
         TEST(refusals_are_constant),
         TEST(failures_are_counted_by_client_and_source),
-        TEST(a_full_table_forgets_the_stalest),
+        TEST(a_full_table_forgets_what_counted_least),
+        TEST(a_flood_of_names_frees_nobody_from_the_limit),
+        TEST(a_counter_that_is_over_makes_room_first),
+        TEST(addresses_of_one_ipv6_network_are_one_source),
         TEST(a_verified_secret_is_remembered_for_its_hash_alone),
         TEST(metrics_are_prometheus_text),
         TEST(an_arena_is_wiped_when_cleared),
