@@ -3,8 +3,7 @@
 enum assay_status assay_fail(enum assay_status status, const char *what, struct assay_error *reterr)
 {
     if (reterr != NULL) {
-        reterr->what = what;
-        reterr->offset = 0;
+        *reterr = (struct assay_error){.what = what};
     }
     return status;
 }

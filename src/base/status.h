@@ -24,6 +24,8 @@ struct assay_error {
     const char
         *what;     /* constant text, lower case, no full stop; never bytes of a token or secret */
     size_t offset; /* bytes into the input, for ASSAY_ERR_SYNTAX; else 0 */
+    unsigned long long found;  /* bytes that a file has, where its size is what is wrong; else 0 */
+    unsigned long long wanted; /* and ought to have at least */
 };
 
 /* Sets `*reterr` (which may be NULL) and returns `status`, so that a refusal is one line. */

@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct assay_loop;
@@ -38,8 +39,8 @@ struct assay_loop {
     enum assay_status (*watch)(struct assay_loop *loop, struct assay_watch *watch,
                                struct assay_error *reterr);
     void (*unwatch)(struct assay_loop *loop, struct assay_watch *watch);
-    /* Sets or moves the timer to `delay_ms` milliseconds from now. */
-    void (*timer_set)(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms);
+    /* Sets or moves the timer to `delay_ms` milliseconds from now. False when it cannot. */
+    bool (*timer_set)(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms);
     void (*timer_clear)(struct assay_loop *loop, struct assay_timer *timer);
     /* Runs `task` once, when all that is ready in this turn has been served, so that what many ask
      * for can be done together. NULL where the loop knows no such moment. */

@@ -61,8 +61,10 @@ struct assay_store_ops {
     void (*list)(struct assay_store *store, struct assay_store_list *list);
     void (*list_cancel)(struct assay_store *store,
                         struct assay_store_list *list); /* no done() after */
-    /* Answers what the writer has in hand, abandons the rest (done with ASSAY_ERR_STORE), stops,
-     * frees. */
+    /* Answers what is queued, stops, frees. What cannot be written within twice the time a change
+     * may wait (a stopped process holds the write lock) is refused with ASSAY_ERR_STORE; then a
+     * thread stays behind, so that the code of the engine must stay as well until the process ends.
+     */
     void (*close)(struct assay_store *store);
 };
 

@@ -54,7 +54,7 @@ static void timer_clear(struct assay_loop *loop, struct assay_timer *timer)
     }
 }
 
-static void timer_set(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms)
+static bool timer_set(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms)
 {
     struct assay_poll *p = poll_of(loop);
     timer_clear(loop, timer);
@@ -62,6 +62,7 @@ static void timer_set(struct assay_loop *loop, struct assay_timer *timer, int64_
     p->timers[p->timer_count].timer = timer;
     p->timers[p->timer_count].due_ms = now_ms() + delay_ms;
     p->timer_count++;
+    return true;
 }
 
 void assay_poll_init(struct assay_poll *poll)

@@ -63,7 +63,11 @@ int assay_tool_failed(const char *doing, const char *path, const struct assay_er
         fputc(' ', stderr);
         assay_text_print(stderr, assay_slice_of_text(path));
     }
-    fprintf(stderr, ": %s\n", error->what != NULL ? error->what : "no reason given");
+    fprintf(stderr, ": %s", error->what != NULL ? error->what : "no reason given");
+    if (error->wanted != 0) {
+        fprintf(stderr, " (%llu bytes of at least %llu)", error->found, error->wanted);
+    }
+    fputc('\n', stderr);
     return ASSAY_EXIT_NO;
 }
 

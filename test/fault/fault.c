@@ -447,6 +447,7 @@ static void strike(const struct stage *stage, enum call call, struct verdict *re
         break;
     case ACT_STOP:
         kill(getpid(), SIGSTOP);
+        nanosleep(&nap, NULL); /* another thread may take the signal: not a step further here */
         break;
     case ACT_SLOW:
         nanosleep(&nap, NULL);

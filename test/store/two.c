@@ -1,5 +1,6 @@
 #include "two.h"
 
+#include "fault/fault.h"
 #include "support/check.h"
 
 #include <errno.h>
@@ -69,6 +70,12 @@ enum assay_status two_change(struct two *fx, struct assay_change *change)
 
 enum assay_status two_issue(struct two *fx, struct handle *ret)
 {
+    return two_issue_large(fx, 0, ret);
+}
+
+enum assay_status two_issue_large(struct two *fx, size_t bytes, struct handle *ret)
+{
+    static uint8_t claims[ASSAY_MAX_CLAIMS];
     static uint8_t counter;
     struct assay_change change = {.verb = ASSAY_CHANGE_ISSUE};
     struct assay_token_draft *draft = &change.u.issue.access;
@@ -80,6 +87,12 @@ enum assay_status two_issue(struct two *fx, struct handle *ret)
     draft->record.issued_at_s = TWO_NOW;
     draft->record.expires_at_s = TWO_NOW + 3600;
     draft->secret[0] = counter++;
+    if (bytes > 8) {
+        memset(claims, 'a', sizeof(claims));
+        memcpy(claims, "\"x\":\"", 5);
+        claims[bytes - 1] = '"';
+        draft->record.extra = assay_slice_of(claims, bytes);
+    }
     enum assay_status status = two_change(fx, &change);
     *ret = (struct handle){.address = draft->address, .id = draft->record.id};
     return status;
@@ -129,9 +142,26 @@ enum sight two_look(struct two *fx, const struct handle *token)
  * --------------------------------------------------------------------------- */
 
 struct order {
-    char verb; /* 'o'pen, 'l'ook, 'r'evoke */
+    char verb; /* 'o'pen, 'l'ook, 'r'evoke, 'f'ault, die in a 'd'one() */
     struct handle token;
+    char spec[64];
 };
+
+/* Dies with a snapshot open. */
+static void die(struct assay_store_find *find)
+{
+    (void)find;
+    kill(getpid(), SIGKILL);
+}
+
+static void look_and_die(struct two *fx, const struct handle *token)
+{
+    struct assay_lookup lookup = {.want_token = true, .address = token->address};
+    struct assay_store_find find = {.lookup = &lookup, .done = die};
+    lookup.caller_id = ASSAY_SLICE("robot");
+    fx->store->ops->find(fx->store, &find);
+    test_loop_run_task(&fx->loop);
+}
 
 static char obey(struct two *fx, const struct order *order)
 {
@@ -143,6 +173,12 @@ static char obey(struct two *fx, const struct order *order)
         return (char)two_look(fx, &order->token);
     case 'r':
         return (char)two_revoke(fx, &order->token);
+    case 'f':
+        fault_arm(order->spec, fx->path);
+        return 0;
+    case 'd':
+        look_and_die(fx, &order->token);
+        return 0;
     default:
         return -1;
     }
@@ -161,42 +197,83 @@ static void serve(struct two *fx, int line)
     _exit(0);
 }
 
-static char command(struct two *fx, char verb, const struct handle *token)
+static void send_order(struct two *fx, char verb, const struct handle *token, const char *spec)
 {
     struct order order = {.verb = verb};
-    char answer = -1;
     if (token != NULL) {
         order.token = *token;
     }
+    snprintf(order.spec, sizeof(order.spec), "%s", spec == NULL ? "" : spec);
     assert_int_equal(send(fx->line, &order, sizeof(order), MSG_NOSIGNAL), sizeof(order));
-    assert_int_equal(recv(fx->line, &answer, 1, 0), 1);
-    return answer;
+}
+
+/* Its answer; TWO_DIED when it has died over it. */
+static char wait_answer(struct two *fx)
+{
+    char answer = -1;
+    ssize_t got = recv(fx->line, &answer, 1, 0);
+    if (got == 1) {
+        return answer;
+    }
+    close(fx->line);
+    assert_int_equal(waitpid(fx->other, NULL, 0), fx->other);
+    fx->other = 0;
+    return TWO_DIED;
+}
+
+static char command(struct two *fx, char verb, const struct handle *token, const char *spec)
+{
+    send_order(fx, verb, token, spec);
+    return wait_answer(fx);
+}
+
+void two_other_arm(struct two *fx, const char *spec)
+{
+    assert_int_equal(command(fx, 'f', NULL, spec), 0);
+}
+
+void two_other_die_reading(struct two *fx, const struct handle *token)
+{
+    assert_int_equal(command(fx, 'd', token, NULL), TWO_DIED);
+}
+
+void two_other_begin_revoke(struct two *fx, const struct handle *token)
+{
+    send_order(fx, 'r', token, NULL);
+}
+
+enum assay_status two_other_end_revoke(struct two *fx)
+{
+    return (enum assay_status)wait_answer(fx);
 }
 
 enum sight two_other_look(struct two *fx, const struct handle *token)
 {
-    return (enum sight)command(fx, 'l', token);
+    return (enum sight)command(fx, 'l', token, NULL);
 }
 
 enum assay_status two_other_revoke(struct two *fx, const struct handle *token)
 {
-    return (enum assay_status)command(fx, 'r', token);
+    return (enum assay_status)command(fx, 'r', token, NULL);
 }
 
-static void start_other(struct two *fx)
+void two_other_start(struct two *fx)
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        /* What the parent has open is the parent's; its store is not touched here. */
         close(pair[0]);
+        fault_disarm();
+        fx->store = NULL;
         serve(fx, pair[1]);
     }
     close(pair[1]);
     fx->other = pid;
     fx->line = pair[0];
-    assert_int_equal(command(fx, 'o', NULL), ASSAY_OK);
+    assert_int_equal(command(fx, 'o', NULL, NULL), ASSAY_OK);
 }
 
 /* --- its life
@@ -229,8 +306,12 @@ struct two *two_open(bool other, void (*adjust)(struct two *fx))
     struct assay_error error = {0};
     struct two *fx = calloc(1, sizeof(*fx));
     assert_non_null(fx);
-    strcpy(fx->path, "/tmp/assay-fault-XXXXXX");
-    assert_non_null(mkdtemp(fx->path));
+    /* Where flushing costs nothing, if there is such a place: every failure here is played. */
+    strcpy(fx->path, "/dev/shm/assay-fault-XXXXXX");
+    if (mkdtemp(fx->path) == NULL) {
+        strcpy(fx->path, "/tmp/assay-fault-XXXXXX");
+        assert_non_null(mkdtemp(fx->path));
+    }
     assert_ok(assay_lmdb_create(fx->path, &error), &error);
     fx->options = (struct assay_lmdb_options){
         .path = fx->path,
@@ -243,7 +324,7 @@ struct two *two_open(bool other, void (*adjust)(struct two *fx))
         adjust(fx);
     }
     if (other) {
-        start_other(fx);
+        two_other_start(fx);
     }
     assert_ok(two_start(fx, &error), &error);
     struct assay_change add = {.verb = ASSAY_CHANGE_CLIENT_ADD};

@@ -47,13 +47,26 @@ enum assay_status two_start(struct two *fx, struct assay_error *reterr);
 /* Changes, carried out here: the status. They fail the test when no answer comes in 20 seconds. */
 enum assay_status two_change(struct two *fx, struct assay_change *change);
 enum assay_status two_issue(struct two *fx, struct handle *ret);
+/* With so many bytes of extra claims. */
+enum assay_status two_issue_large(struct two *fx, size_t bytes, struct handle *ret);
 enum assay_status two_revoke(struct two *fx, const struct handle *token);
 
 /* Looks, here and in the other process. */
 enum sight two_look(struct two *fx, const struct handle *token);
 enum sight two_other_look(struct two *fx, const struct handle *token);
-/* Revokes there. */
+/* Revokes there: the status, or TWO_DIED when the process ended over it. */
 enum assay_status two_other_revoke(struct two *fx, const struct handle *token);
+#define TWO_DIED 100
+
+/* Starts another process; the one before must have ended. */
+void two_other_start(struct two *fx);
+/* Arms a fault there. */
+void two_other_arm(struct two *fx, const char *spec);
+/* Kills it inside a look-up. */
+void two_other_die_reading(struct two *fx, const struct handle *token);
+/* The two halves of two_other_revoke. */
+void two_other_begin_revoke(struct two *fx, const struct handle *token);
+enum assay_status two_other_end_revoke(struct two *fx);
 
 /* Is `word` among the reasons of `stat`? Fails the test when the store cannot be asked. */
 bool two_has_reason(struct two *fx, const char *word);

@@ -26,11 +26,12 @@ static void unwatch(struct assay_loop *base, struct assay_watch *watch)
     ((struct test_loop *)base)->watch = NULL;
 }
 
-static void timer_set(struct assay_loop *base, struct assay_timer *timer, int64_t delay_ms)
+static bool timer_set(struct assay_loop *base, struct assay_timer *timer, int64_t delay_ms)
 {
     struct test_loop *loop = (struct test_loop *)base;
     loop->timer = timer;
     loop->due_ms = now_ms() + delay_ms;
+    return true;
 }
 
 static void timer_clear(struct assay_loop *base, struct assay_timer *timer)

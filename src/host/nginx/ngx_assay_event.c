@@ -52,14 +52,14 @@ static void on_timer(ngx_event_t *event)
 }
 
 /* A timer's event is made when it is first set, and kept: there is one for each store. */
-static void set_timer(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms)
+static bool set_timer(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms)
 {
     (void)loop;
     ngx_event_t *event = timer->host;
     if (event == NULL) {
         event = ngx_pcalloc(ngx_cycle->pool, sizeof(*event));
         if (event == NULL) {
-            return; /* late changes are then answered late, by the writer */
+            return false; /* late changes are then answered late, by the writer */
         }
         event->handler = on_timer;
         event->data = timer;
@@ -67,6 +67,7 @@ static void set_timer(struct assay_loop *loop, struct assay_timer *timer, int64_
         timer->host = event;
     }
     ngx_add_timer(event, (ngx_msec_t)delay_ms);
+    return true;
 }
 
 static void clear_timer(struct assay_loop *loop, struct assay_timer *timer)

@@ -200,23 +200,6 @@ static enum assay_status bring_in(int dir_fd, const char *from, struct assay_err
     return status;
 }
 
-/* A copy that was cut short would end in SIGBUS where a page is missing. Lengthened to what its
- * first pages speak of, the missing ones read as zeroes, which the check of the whole refuses. */
-static enum assay_status lengthen(int dir_fd, struct assay_error *reterr)
-{
-    off_t size = 0;
-    int fd = lmdb_file_open(dir_fd, "restore/data", O_RDWR);
-    if (fd < 0 || !lmdb_data_size(fd, &size)) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        return assay_fail(ASSAY_ERR_CORRUPT, "the backup is damaged or is no store", reterr);
-    }
-    bool ok = lseek(fd, 0, SEEK_END) >= size || ftruncate(fd, size) == 0;
-    close(fd);
-    return ok ? ASSAY_OK : assay_fail(ASSAY_ERR_SYSTEM, "the copy cannot be put in place", reterr);
-}
-
 static void clean_up(int dir_fd)
 {
     (void)unlinkat(dir_fd, "restore/data", 0);
@@ -233,10 +216,6 @@ static enum assay_status prepare(const char *path, int dir_fd, bool keep_tokens,
     enum assay_status status = lmdb_data_check(dir_fd, "restore/data", reterr);
     if (status != ASSAY_OK) {
         return assay_fail(ASSAY_ERR_CORRUPT, "the backup is damaged or is no store", reterr);
-    }
-    status = lengthen(dir_fd, reterr);
-    if (status != ASSAY_OK) {
-        return status;
     }
     snprintf(inner, sizeof(inner), "%s/restore", path);
     store.path = inner;

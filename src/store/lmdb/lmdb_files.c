@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The directory itself is opened without following a link, and everything in it by this descriptor.
@@ -152,27 +153,6 @@ static bool is_meta_page(const uint8_t *page)
     return (flags & meta_flag) != 0 && found[0] == magic && found[1] == version;
 }
 
-static enum assay_status check_pages(int fd, off_t size, struct assay_error *reterr)
-{
-    uint8_t head[64];
-    long page = sysconf(_SC_PAGESIZE);
-    if (size < 2 * page) {
-        return assay_fail(ASSAY_ERR_CORRUPT,
-                          "the store is cut short; put a backup in place with: assay store restore",
-                          reterr);
-    }
-    for (long i = 0; i < 2; i++) {
-        if (pread(fd, head, sizeof(head), i * page) != (ssize_t)sizeof(head) ||
-            !is_meta_page(head)) {
-            return assay_fail(ASSAY_ERR_CORRUPT,
-                              "the store's first pages are damaged; put a backup in place with: "
-                              "assay store restore",
-                              reterr);
-        }
-    }
-    return ASSAY_OK;
-}
-
 /* Behind magic and version a meta page has address and map size, the records of two trees (the
  * first starts with the page size), the last page and the transaction that wrote it. */
 bool lmdb_data_size(int fd, off_t *ret_size)
@@ -204,6 +184,62 @@ bool lmdb_data_size(int fd, off_t *ret_size)
     return true;
 }
 
+/* A page that was taken at the end of the file and given back in the same transaction is counted
+ * and never written: without this, the file would look as if it had been cut short. It only ever
+ * makes the file longer, whatever others do meanwhile. */
+void lmdb_data_keep_whole(int fd, uint64_t size, uint64_t page_size)
+{
+    struct stat st;
+    if (size >= page_size && fstat(fd, &st) == 0 && (uint64_t)st.st_size < size) {
+        (void)posix_fallocate(fd, (off_t)(size - page_size), (off_t)page_size);
+    }
+}
+
+static enum assay_status cut_short(off_t size, off_t wanted, struct assay_error *reterr)
+{
+    enum assay_status status = assay_fail(
+        ASSAY_ERR_CORRUPT,
+        "the store is cut short; put a backup in place with: assay store restore", reterr);
+    reterr->found = (unsigned long long)size;
+    reterr->wanted = (unsigned long long)wanted;
+    return status;
+}
+
+/* Others may be writing: the size is looked at after the pages that speak of it, since a file only
+ * grows; and once more a little later, since it may grow (lmdb_data_keep_whole) just after them. */
+static bool is_short(int fd, struct stat *ret_stat, off_t *ret_wanted, bool *ret_pages)
+{
+    static const struct timespec pause = {0, 20000000};
+    for (int tries = 0; tries < 3; tries++) {
+        *ret_wanted = 0;
+        *ret_pages = lmdb_data_size(fd, ret_wanted);
+        if (fstat(fd, ret_stat) != 0 || ret_stat->st_size >= *ret_wanted) {
+            return false;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+static enum assay_status check_pages(int fd, struct assay_error *reterr)
+{
+    struct stat st = {0};
+    off_t wanted = 0;
+    bool pages = false;
+    off_t least = 2 * (off_t)sysconf(_SC_PAGESIZE);
+    if (is_short(fd, &st, &wanted, &pages)) {
+        return cut_short(st.st_size, wanted, reterr);
+    }
+    if (st.st_size < least) {
+        return cut_short(st.st_size, least, reterr);
+    }
+    return pages ? ASSAY_OK
+                 : assay_fail(ASSAY_ERR_CORRUPT,
+                              "the store's first pages are damaged; put a backup in place with: "
+                              "assay store restore",
+                              reterr);
+}
+
 enum assay_status lmdb_data_check(int dir_fd, const char *name, struct assay_error *reterr)
 {
     struct stat st;
@@ -225,7 +261,7 @@ enum assay_status lmdb_data_check(int dir_fd, const char *name, struct assay_err
             "no store here (its data file is empty); create one with: assay store create DIR",
             reterr);
     } else {
-        status = check_pages(fd, st.st_size, reterr);
+        status = check_pages(fd, reterr);
     }
     close(fd);
     return status;

@@ -57,6 +57,9 @@ struct lmdb_queue {
     struct assay_store_change **answered_tail;
     bool stopping;
     bool reopen; /* the writer asks the loop to reopen the environment, and waits */
+    bool left;   /* the loop has gone without the writer: no operation may be touched any more */
+    bool ended;  /* the writer has */
+    pthread_cond_t end;
     pthread_cond_t reopened;
 };
 
@@ -211,6 +214,8 @@ uint64_t lmdb_seq_floor(int64_t now_s);
 /* Bytes that the data file `fd` must have, as its newest first page says; false when that is none.
  */
 bool lmdb_data_size(int fd, off_t *ret_size);
+/* Lengthens the data file to `size` when it is shorter. */
+void lmdb_data_keep_whole(int fd, uint64_t size, uint64_t page_size);
 /* A file of the directory, made (0600, of the directory's owner) if `flags` say so. -1 with errno.
  */
 int lmdb_file_open(int dir_fd, const char *name, int flags);
@@ -340,7 +345,10 @@ int64_t lmdb_keep_until(const struct lmdb_write *w, int64_t now_s);
 
 ASSAY_MUST_USE enum assay_status lmdb_writer_start(struct lmdb_store *store,
                                                    struct assay_error *reterr);
-void lmdb_writer_stop(struct lmdb_store *store);
+/* Answers what is queued and ends the writer. False when it cannot be ended, because a stopped
+ * process holds the write lock or the disk does not answer: then what waits has been refused, and
+ * `store` must be left as it is, in memory. */
+bool lmdb_writer_stop(struct lmdb_store *store);
 void lmdb_writer_submit(struct assay_store *base, struct assay_store_change *op);
 bool lmdb_writer_cancel(struct assay_store *base, struct assay_store_change *op);
 

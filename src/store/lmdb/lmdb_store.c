@@ -43,8 +43,11 @@ static void release(struct lmdb_store *store)
 static void close_store(struct assay_store *base)
 {
     struct lmdb_store *store = (struct lmdb_store *)base;
-    lmdb_writer_stop(store);
-    release(store);
+    if (lmdb_writer_stop(store)) {
+        release(store);
+    } else {
+        lmdb_find_stop(store); /* the rest stays: the writer is still in it */
+    }
 }
 
 static const struct assay_store_ops ops = {
@@ -146,7 +149,7 @@ enum assay_status assay_lmdb_open(const struct assay_lmdb_options *options,
     }
     enum assay_status status = open_all(store, reterr);
     if (status != ASSAY_OK) {
-        lmdb_writer_stop(store);
+        (void)lmdb_writer_stop(store); /* it has none */
         release(store);
         return status;
     }

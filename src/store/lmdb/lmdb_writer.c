@@ -87,8 +87,16 @@ static void refuse_now(struct assay_store_change *op, enum assay_status status, 
 static void set_timer(struct lmdb_store *store)
 {
     if (!store->timer_set) {
-        store->timer_set = true;
-        store->loop->timer_set(store->loop, &store->timer, ASSAY_MAX_WRITE_WAIT_MS / 8);
+        store->timer_set =
+            store->loop->timer_set(store->loop, &store->timer, ASSAY_MAX_WRITE_WAIT_MS / 8);
+    }
+}
+
+static void clear_timer(struct lmdb_store *store)
+{
+    if (store->timer_set) {
+        store->loop->timer_clear(store->loop, &store->timer);
+        store->timer_set = false;
     }
 }
 
@@ -214,7 +222,7 @@ struct batch {
 static void take(struct lmdb_queue *queue, struct batch *batch)
 {
     pthread_mutex_lock(&queue->lock);
-    while (queue->waiting != NULL && batch->count < LMDB_MAX_BATCH) {
+    while (queue->waiting != NULL && batch->count < LMDB_MAX_BATCH && !queue->left) {
         struct assay_store_change *op = queue->waiting;
         unlink_waiting(queue, op);
         part_of(op)->state = TAKEN;
@@ -228,7 +236,7 @@ static void answer(struct lmdb_store *store, struct batch *batch)
 {
     struct lmdb_queue *queue = &store->queue;
     pthread_mutex_lock(&queue->lock);
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < batch->count && !queue->left; i++) {
         part_of(batch->ops[i])->state = ANSWERED;
         append(&queue->answered_tail, batch->ops[i]);
     }
@@ -361,6 +369,17 @@ static enum assay_status commit_failed(struct lmdb_store *store, int rc, struct 
                 : assay_fail(ASSAY_ERR_STORE, "the store could not be written to the disk", error);
 }
 
+static void keep_whole(struct lmdb_store *store)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    int fd;
+    if (mdb_env_get_fd(store->env, &fd) == 0 && mdb_env_info(store->env, &info) == 0 &&
+        mdb_env_stat(store->env, &stat) == 0) {
+        lmdb_data_keep_whole(fd, (info.me_last_pgno + 1) * stat.ms_psize, stat.ms_psize);
+    }
+}
+
 enum assay_status lmdb_write_commit(struct lmdb_write *w, struct assay_error *error)
 {
     struct lmdb_store *store = w->store;
@@ -377,6 +396,7 @@ enum assay_status lmdb_write_commit(struct lmdb_write *w, struct assay_error *er
         return commit_failed(store, rc, error);
     }
     note_io(store, false);
+    keep_whole(store);
     if (store->meter != NULL) {
         store->meter->committed(store->meter, w->changes, (uint64_t)(now_us() - start_us));
     }
@@ -591,6 +611,10 @@ static void *write_until_told_to_stop(void *argument)
         }
         lmdb_keep_witness(store, stop);
     }
+    pthread_mutex_lock(&store->queue.lock);
+    store->queue.ended = true;
+    pthread_cond_signal(&store->queue.end);
+    pthread_mutex_unlock(&store->queue.lock);
     return NULL;
 }
 
@@ -620,6 +644,7 @@ enum assay_status lmdb_writer_start(struct lmdb_store *store, struct assay_error
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&queue->wake, &attr);
     pthread_cond_init(&queue->reopened, &attr);
+    pthread_cond_init(&queue->end, &attr);
     pthread_condattr_destroy(&attr);
 
     store->wake_fd = lmdb_file_open(store->dir_fd, "wake", O_WRONLY | O_CREAT);
@@ -643,23 +668,55 @@ enum assay_status lmdb_writer_start(struct lmdb_store *store, struct assay_error
     return status;
 }
 
-void lmdb_writer_stop(struct lmdb_store *store)
+/* Tells the writer to end and waits for it. False: it has not, in twice the time that a change may
+ * wait; from then on it touches no operation. */
+static bool writer_ends(struct lmdb_queue *queue)
 {
-    struct lmdb_queue *queue = &store->queue;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += 2 * ASSAY_MAX_WRITE_WAIT_MS / 1000;
+    pthread_mutex_lock(&queue->lock);
+    queue->stopping = true;
+    pthread_cond_signal(&queue->wake);
+    pthread_cond_signal(&queue->reopened);
+    int rc = 0;
+    while (!queue->ended && rc == 0) {
+        rc = pthread_cond_timedwait(&queue->end, &queue->lock, &until);
+    }
+    bool ended = queue->ended;
+    queue->left = !ended;
+    pthread_mutex_unlock(&queue->lock);
+    return ended;
+}
+
+static void refuse_waiting(struct lmdb_queue *queue)
+{
+    struct assay_store_change *op;
+    while ((op = queue->waiting) != NULL) {
+        unlink_waiting(queue, op);
+        refuse_now(op, ASSAY_ERR_STORE, "the store's write lock was not free in time");
+    }
+}
+
+bool lmdb_writer_stop(struct lmdb_store *store)
+{
     if (store->thread_runs) {
-        pthread_mutex_lock(&queue->lock);
-        queue->stopping = true;
-        pthread_cond_signal(&queue->wake);
-        pthread_cond_signal(&queue->reopened);
-        pthread_mutex_unlock(&queue->lock);
-        pthread_join(store->thread, NULL);
+        bool ended = writer_ends(&store->queue);
         store->thread_runs = false;
         deliver(&store->watch);
         store->loop->unwatch(store->loop, &store->watch);
+        if (!ended) {
+            lmdb_log(store, ASSAY_LOG_ERROR, "store_write_blocked",
+                     "the store's writer is stuck and has been left behind");
+            store->log = NULL; /* its owner goes */
+            (void)pthread_detach(store->thread);
+            refuse_waiting(&store->queue);
+            clear_timer(store);
+            return false;
+        }
+        pthread_join(store->thread, NULL);
     }
-    if (store->timer_set) {
-        store->loop->timer_clear(store->loop, &store->timer);
-    }
+    clear_timer(store);
     if (store->event_fd >= 0) {
         close(store->event_fd);
     }
@@ -668,4 +725,5 @@ void lmdb_writer_stop(struct lmdb_store *store)
     }
     assay_digester_close(store->digester);
     lmdb_ring_clear(&store->writer_ring);
+    return true;
 }
