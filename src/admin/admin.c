@@ -84,6 +84,10 @@ static enum assay_status run_verb(struct assay_admin *admin, int64_t now_s,
         admin->ex->reply.allow = ASSAY_SLICE("POST");
         return status;
     }
+    if (request->connection_fields) {
+        return assay_admin_refuse(admin, 400, "invalid_request", (struct assay_slice){0},
+                                  "the header is malformed", ret_step, reterr);
+    }
     if (request->body_too_large) {
         return assay_admin_refuse(admin, 413, "invalid_request", (struct assay_slice){0},
                                   "the body is too large", ret_step, reterr);

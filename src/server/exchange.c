@@ -128,7 +128,8 @@ static bool is_acceptable(const struct assay_exchange *ex, enum assay_oauth_erro
         *ret = ASSAY_ERROR_CLEARTEXT;
     } else if (request->body_too_large) {
         *ret = ASSAY_ERROR_TOO_LARGE;
-    } else if (request->content_type_count > 1 || request->authorization_count > 1) {
+    } else if (request->content_type_count > 1 || request->authorization_count > 1 ||
+               request->connection_fields) {
         *ret = ASSAY_ERROR_REQUEST;
     } else if (!is_form(request) || request->content_encoding.len != 0) {
         *ret = ASSAY_ERROR_MEDIA;

@@ -17,6 +17,24 @@ def world():
         server.check_canaries()
 
 
+@pytest.fixture(scope="module")
+def lone():
+    """The same with a single worker, whose own counters tell what a request cost."""
+    with Server(workers=1) as server:
+        yield World(server)
+        server.check_floor()
+        server.check_canaries()
+
+
+@pytest.fixture
+def untouched(request):
+    """N3: the test writes nothing into the module's store (`world` or `lone`, whichever it uses)."""
+    server = request.getfixturevalue("lone" if "lone" in request.fixturenames else "world").server
+    before = server.seq()
+    yield
+    assert server.seq() == before
+
+
 @pytest.fixture
 def own():
     """A server for one test that does things to it."""

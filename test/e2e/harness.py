@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import tempfile
 import time
@@ -20,6 +21,7 @@ ASSAY = str(BUILD / "assay")
 MODULE = BUILD / "modules" / "ngx_http_assay_server_module.so"
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
 API1, API2 = "https://api1.example.com/", "https://api2.example.com/"
+SANITIZED = "ASSAY_LD_PRELOAD" in os.environ  # memory and time tell nothing then
 FORM = "application/x-www-form-urlencoded"
 INACTIVE = b'{"active":false}'
 
@@ -45,6 +47,15 @@ def wait_until(condition, seconds=10, what="condition"):
 def basic(user, password, encode=True):
     quote = (lambda s: urllib.parse.quote_plus(s)) if encode else (lambda s: s)
     return "Basic " + base64.b64encode(f"{quote(user)}:{quote(password)}".encode()).decode()
+
+
+def check_reply(path, reply):
+    """N5: no cache keeps an answer; an error says its word and at most one constant sentence."""
+    if not path.startswith(("/oauth2/", "/admin/")) or reply.header("Content-Type") != "application/json":
+        return
+    assert reply.header("Cache-Control") == "no-store", (path, reply.headers)
+    if reply.status >= 400 and reply.body:
+        assert "error" in reply.json and set(reply.json) <= {"error", "error_description"}, (path, reply.body)
 
 
 def spellings(secret):
@@ -90,13 +101,15 @@ def parse_reply(data, head_only=False):
 class Server:
     """Owns a directory, a store, and an nginx. `with` it, or stop() it."""
 
-    def __init__(self, workers=2, options="", store_options="", http="", main="", inside="", start=True, env=None):
+    def __init__(self, workers=2, options="", store_options="", http="", main="", inside="", start=True, env=None, log_level="info",
+                 connections=512):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="assay-e2e-"))
         self.dir.chmod(0o755)
         self.store = self.dir / "store"
         self.workers, self.options, self.store_options, self.http, self.main = workers, options, store_options, http, main
         self.inside = inside  # more of the first server block
         self.env = dict(env or {})
+        self.log_level, self.connections = log_level, connections
         # The far ones take the PROXY protocol: behind them a request may come from anywhere.
         self.port, self.clear_port, self.far_port, self.far_clear_port = (free_port() for _ in range(4))
         self.issuer = f"https://localhost:{self.port}"
@@ -149,8 +162,8 @@ worker_processes {self.workers};
 worker_shutdown_timeout 10s;
 daemon off;
 pid {self.dir}/nginx.pid;
-error_log {self.dir}/error.log info;
-events {{ worker_connections 512; }}
+error_log {self.dir}/error.log {self.log_level};
+events {{ worker_connections {self.connections}; }}
 http {{
 {temp}
     log_format assay escape=json '$remote_addr [$time_iso8601] "$request_method $uri" $status';
@@ -210,6 +223,42 @@ http {{
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(p) for p in children.read_text().split()]
 
+    def metric(self, name):
+        """A number of /metrics. A series of a family that is there but has not been counted yet is 0."""
+        text = self.get("/metrics").body.decode()
+        for line in text.splitlines():
+            if line.startswith(name + " "):
+                return float(line.rsplit(" ", 1)[1])
+        family = name.partition("{")[0].removesuffix("_count")
+        assert f"# TYPE {family} " in text, f"there is no metric {family}"
+        return 0.0
+
+    def requests(self, endpoint):
+        """How often the handler of an endpoint ran to its reply, whatever that was."""
+        return self.metric(f'assay_request_duration_seconds_count{{endpoint="{endpoint}"}}')
+
+    def lookups(self):
+        """How often the store was searched for a token."""
+        return self.metric("assay_token_lookups_total")
+
+    def seq(self):
+        return self.cli_json("store", "stat")["seq"]
+
+    def busy_readers(self):
+        """Reader slots inside a snapshot: (snapshot, pid, thread) in 64 bytes each, behind the two halves of the lock file's head."""
+        table = (self.store / "data-lock").read_bytes()[128:]
+        slots = [struct.unpack_from("=QiQ", table, at) for at in range(0, len(table) - 63, 64)]
+        return [slot for slot in slots if slot[1] != 0 and slot[0] != 2**64 - 1]
+
+    def level(self):
+        """N6: open descriptors and private memory (KiB) of the workers, and reader slots in use."""
+        descriptors = memory = 0
+        for pid in self.worker_pids():
+            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            memory += int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1])
+        return {"descriptors": descriptors, "memory": memory, "readers": len(self.busy_readers())}
+
     def signal(self, number):
         os.kill(self.process.pid, number)
 
@@ -256,7 +305,7 @@ http {{
     def check_canaries(self):
         """N2: no token and no secret in any log, in any refusal, in the metrics, in the store, or in a body that went to disk."""
         text = self.log() + self.access_log() + self.get("/metrics").body.decode()
-        assert not [c for c in canaries if c in text]
+        assert not [line[:300] for line in text.splitlines() if any(c in line for c in canaries)]
         assert "buffered to a temporary file" not in text
         refused = b"\0".join(self.refusals)
         stored = b"\0".join(f.read_bytes() for f in sorted(self.store.iterdir()) if f.name != "ballast")
@@ -301,6 +350,9 @@ http {{
                     break
                 got += part
         self.refusals += [r.raw for r in replies if r.status >= 400]
+        path = data.split(b" ", 2)[1].decode("latin-1") if data.count(b" ") > 1 else ""
+        for reply in replies:
+            check_reply(path, reply)
         return replies
 
     def request(self, method, path, body=b"", headers=(), clear=False, auth=None, type=FORM, source=None):

@@ -13,6 +13,23 @@ static bool is_named(const ngx_table_elt_t *header, const char *name, size_t len
     return header->key.len == len && ngx_memcmp(header->lowcase_key, name, len) == 0;
 }
 
+/* A field about the connection, which makes an HTTP/2 request malformed (RFC 9113 section 8.2.2):
+ * nginx 1.22 lets it through. */
+static bool is_of_connection(const ngx_table_elt_t *header)
+{
+    static const ngx_str_t names[] = {ngx_string("connection"), ngx_string("keep-alive"),
+                                      ngx_string("proxy-connection"),
+                                      ngx_string("transfer-encoding"), ngx_string("upgrade")};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (is_named(header, (const char *)names[i].data, names[i].len)) {
+            return true;
+        }
+    }
+    return is_named(header, "te", 2) &&
+           !(header->value.len == 8 &&
+             ngx_strncasecmp(header->value.data, (u_char *)"trailers", 8) == 0);
+}
+
 /* The few headers the core wants, in one pass; a repeated Content-Type goes through nginx 1.22. */
 static void read_headers(ngx_http_request_t *r, struct assay_request *ret)
 {
@@ -20,7 +37,9 @@ static void read_headers(ngx_http_request_t *r, struct assay_request *ret)
         ngx_table_elt_t *headers = part->elts;
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
             ngx_table_elt_t *h = &headers[i];
-            if (is_named(h, "content-type", 12)) {
+            if (r->stream != NULL && is_of_connection(h)) {
+                ret->connection_fields = true;
+            } else if (is_named(h, "content-type", 12)) {
                 if (ret->content_type_count++ == 0) {
                     ret->content_type = slice_of(&h->value);
                 }

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 
 #include "base/limits.h"
+#include "host/nginx/ngx_assay_body.h"
 #include "host/nginx/ngx_assay_conf.h"
 #include "host/nginx/ngx_assay_exchange.h"
 #include "host/nginx/ngx_assay_store.h"
@@ -25,6 +26,10 @@ struct main_conf {
     ngx_array_t stores; /* of struct ngx_assay_store_conf *: one for each path */
 };
 
+struct srv_conf {
+    bool serves; /* some location of this server has assay_server */
+};
+
 struct loc_conf {
     struct ngx_assay_store_conf *store; /* its own or that around it; NULL: none */
     bool serves;                        /* the location has assay_server */
@@ -34,6 +39,9 @@ struct loc_conf {
 };
 
 extern ngx_module_t ngx_http_assay_server_module;
+
+/* What nginx reads of a body. More than we take: a little too much is ours to refuse. */
+#define BODY_SIZE (2 * ASSAY_MAX_BODY)
 
 /* --- requests --- */
 
@@ -78,6 +86,18 @@ static void forget_query(ngx_http_request_t *r)
     r->args.len = 0;
 }
 
+/* nginx refuses a body that is announced too large once it knows the location, before any handler
+ * of ours, and quotes the request line at level error. So the line loses its query here, in any
+ * server that has a location of ours; what other locations see of the query is unchanged. */
+static ngx_int_t forget_early(ngx_http_request_t *r)
+{
+    const struct srv_conf *conf = ngx_http_get_module_srv_conf(r, ngx_http_assay_server_module);
+    if (conf->serves && r->headers_in.content_length_n > BODY_SIZE) {
+        cut_query(&r->request_line);
+    }
+    return NGX_DECLINED;
+}
+
 static ngx_int_t handle(ngx_http_request_t *r)
 {
     forget_query(r);
@@ -87,9 +107,7 @@ static ngx_int_t handle(ngx_http_request_t *r)
         start(r, true);
         return NGX_DONE;
     }
-    r->request_body_in_single_buf = 1;
-    ngx_int_t rc = ngx_http_read_client_request_body(r, body_ready);
-    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+    return ngx_assay_body_read(r, body_ready);
 }
 
 /* --- directives --- */
@@ -189,6 +207,7 @@ static char *set_store(ngx_conf_t *cf, ngx_command_t *command, void *conf)
 static char *set_server(ngx_conf_t *cf, ngx_command_t *command, void *conf)
 {
     struct loc_conf *loc = conf;
+    struct srv_conf *srv = ngx_http_conf_get_module_srv_conf(cf, ngx_http_assay_server_module);
     (void)command;
     if (loc->serves) {
         return already;
@@ -197,6 +216,7 @@ static char *set_server(ngx_conf_t *cf, ngx_command_t *command, void *conf)
         return NGX_CONF_ERROR;
     }
     loc->serves = true;
+    srv->serves = true;
     loc->file = cf->conf_file->file.name;
     loc->line = cf->conf_file->line;
     ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -223,6 +243,11 @@ static void *create_main_conf(ngx_conf_t *cf)
     return conf;
 }
 
+static void *create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(struct srv_conf));
+}
+
 static void *create_loc_conf(ngx_conf_t *cf)
 {
     struct loc_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
@@ -246,9 +271,8 @@ static char *refuse_location(ngx_conf_t *cf, const struct loc_conf *conf, const 
  * nginx's own values of the location are final. */
 static void keep_bodies_in_memory(ngx_http_core_loc_conf_t *core)
 {
-    static const size_t body_size = 2 * ASSAY_MAX_BODY;
-    core->client_body_buffer_size = body_size;
-    core->client_max_body_size = (off_t)body_size;
+    core->client_body_buffer_size = BODY_SIZE;
+    core->client_max_body_size = BODY_SIZE;
     core->client_body_in_file_only = 0; /* off */
     core->client_body_in_single_buffer = 1;
 }
@@ -283,6 +307,18 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
     keep_bodies_in_memory(core);
     return NGX_CONF_OK;
+}
+
+static ngx_int_t add_phase(ngx_conf_t *cf)
+{
+    ngx_http_core_main_conf_t *core = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    ngx_http_handler_pt *early =
+        ngx_array_push(&core->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
+    if (early == NULL) {
+        return NGX_ERROR;
+    }
+    *early = forget_early;
+    return NGX_OK;
 }
 
 /* --- the life of a worker --- */
@@ -321,7 +357,7 @@ static void exit_process(ngx_cycle_t *cycle)
 }
 
 static ngx_http_module_t context = {
-    NULL, NULL, create_main_conf, NULL, NULL, NULL, create_loc_conf, merge_loc_conf,
+    NULL, add_phase, create_main_conf, NULL, create_srv_conf, NULL, create_loc_conf, merge_loc_conf,
 };
 
 ngx_module_t ngx_http_assay_server_module = {
