@@ -331,7 +331,7 @@ def test_clients_that_leave_leave_nothing_behind(lone):
         leave(server, kinds[i % 4], "half" if i % 7 == 0 else "at once")
     assert lone.active(live)
     wait_until(lambda: server.level()["descriptors"] <= before["descriptors"], what="descriptors are back")
-    assert server.level()["readers"] == 0
+    wait_until(lambda: not server.busy_readers(), what="no snapshot is held")
 
 
 def test_a_revocation_left_alone_is_done_or_not(own):
@@ -383,7 +383,7 @@ def test_health_says_only_ok_and_metrics_name_nobody(world, live):
 def test_nothing_of_it_leaves_a_trace():
     """N1 N2 N3 N4 N6 A-LOG-02: every hostile request, over and over, at the log level we ship: descriptors, reader slots and memory are
     back where they were, the store's number has not moved, no token and no secret is in any log or refusal."""
-    times = 1000 if os.environ.get("ASSAY_DEEP") else 20
+    times = 1000 if os.environ.get("ASSAY_DEEP") else 10
     with Server(workers=1, log_level="warn") as server:
         world = World(server)
         live = world.at()["access_token"]
@@ -395,7 +395,7 @@ def test_nothing_of_it_leaves_a_trace():
                 for _ in range(times):
                     with server.connect(clear=True) as s:
                         with contextlib.suppress(OSError):
-                            s.sendall(kept * 50 if len(data) < 2000 else kept)
+                            s.sendall(kept * 100 if len(data) < 2000 else kept)
                             s.shutdown(socket.SHUT_WR)
                         with contextlib.suppress(OSError):
                             assert b'"active":true' not in s.recv(65536)
@@ -409,8 +409,9 @@ def test_nothing_of_it_leaves_a_trace():
         assert world.active(live)
         assert time.monotonic() - start < 5
         wait_until(lambda: server.level()["descriptors"] <= before["descriptors"], what="descriptors are back")
+        wait_until(lambda: not server.busy_readers(), what="no snapshot is held")
         after = server.level()
-        assert after["readers"] == 0 and server.seq() == seq
+        assert server.seq() == seq
         assert SANITIZED or after["memory"] <= before["memory"] + 1024, (before, after)
         server.check_floor()
         server.check_canaries()
