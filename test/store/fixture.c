@@ -241,3 +241,19 @@ struct assay_slice fx_grant_id(const struct assay_token_draft *draft, uint8_t ou
 {
     return assay_cutoff_number_id(draft->record.grant, out);
 }
+
+static void version_read(struct assay_store_find *find)
+{
+    assert_ok(find->status, &find->error);
+    *(uint64_t *)find->context = find->lookup->caller == NULL ? 0 : find->lookup->caller->version;
+}
+
+uint64_t fx_client_version(struct fixture *fx, const char *id)
+{
+    uint64_t version = 0;
+    struct assay_lookup lookup = {.caller_id = assay_slice_of_text(id)};
+    struct assay_store_find find = {.lookup = &lookup, .done = version_read, .context = &version};
+    fx->store->ops->find(fx->store, &find);
+    test_loop_run_task(&fx->loop);
+    return version;
+}

@@ -59,6 +59,8 @@ struct assay_store_stat fx_stat(struct fixture *fx);
 bool fx_says(struct fixture *fx, const char *word);
 /* How many events came after `after`; *ret_last is the last one's number. */
 size_t fx_events(struct fixture *fx, uint64_t after, uint64_t *ret_last);
+/* Version of a client's record, 0 when there is none. */
+uint64_t fx_client_version(struct fixture *fx, const char *id);
 struct assay_slice fx_token_id(const struct assay_token_draft *draft, uint8_t out[8]);
 struct assay_slice fx_grant_id(const struct assay_token_draft *draft, uint8_t out[8]);
 
