@@ -118,20 +118,10 @@ static struct finding look_up(struct patient *p, const struct ledger_token *toke
     return f;
 }
 
-/* What the ledger says of a token in a state with this header. */
-enum fate { FATE_LIVES, FATE_ENDED, FATE_UNKNOWN, FATE_EXPIRED };
-
-static enum fate fate_of(const struct patient *p, const struct ledger_token *token)
+static enum ledger_fate fate_of(const struct patient *p, const struct ledger_token *token)
 {
-    const struct assay_header_record *header = &p->agreement.header;
-    if (token->id.seq > header->seq ||
-        token->generation + (uint64_t)ASSAY_MAX_SEAL_KEYS <= header->newest_generation) {
-        return FATE_UNKNOWN;
-    }
-    if (token->expires_at_s <= p->now_s || token->expires_at_s <= header->horizon_s) {
-        return FATE_EXPIRED;
-    }
-    return p->e->is_restored || ledger_ended_at(token) <= header->seq ? FATE_ENDED : FATE_LIVES;
+    enum ledger_fate fate = ledger_fate_of(token, &p->agreement.header, p->now_s);
+    return p->e->is_restored && fate == LEDGER_LIVES ? LEDGER_ENDED : fate;
 }
 
 static enum verdict check_token(struct patient *p, const struct ledger_token *token)
@@ -141,18 +131,18 @@ static enum verdict check_token(struct patient *p, const struct ledger_token *to
         return say(p->e, VERDICT_REFUSED, "a look-up fails", token->id.seq);
     }
     switch (fate_of(p, token)) {
-    case FATE_UNKNOWN:
+    case LEDGER_UNKNOWN:
         return f.found ? say(p->e, VERDICT_HALF, "a token that was not yet made", token->id.seq)
                        : VERDICT_GOOD;
-    case FATE_EXPIRED:
+    case LEDGER_EXPIRED:
         return f.found && f.liveness == ASSAY_LIVE
                    ? say(p->e, VERDICT_LOST, "an expired token lives", token->id.seq)
                    : VERDICT_GOOD;
-    case FATE_ENDED:
+    case LEDGER_ENDED:
         return f.found && f.liveness == ASSAY_LIVE
                    ? say(p->e, VERDICT_LOST, "a revoked token lives", token->id.seq)
                    : VERDICT_GOOD;
-    case FATE_LIVES:
+    case LEDGER_LIVES:
         return f.found && f.liveness == ASSAY_LIVE && f.text_matches
                    ? VERDICT_GOOD
                    : say(p->e, VERDICT_LOST, "a token is not as it was given", token->id.seq);
@@ -352,7 +342,7 @@ static enum verdict retry_rotation(struct patient *p)
     const struct ledger_token *successor =
         parent == NULL ? NULL : token_numbered(p->e->ledger, parent->successor);
     if (successor == NULL || ledger_ended_at(successor) <= p->agreement.header.seq ||
-        fate_of(p, successor) != FATE_LIVES) {
+        fate_of(p, successor) != LEDGER_LIVES) {
         return VERDICT_GOOD;
     }
     struct assay_change change = {.verb = ASSAY_CHANGE_ROTATE};

@@ -19,6 +19,12 @@ struct assay_slice ledger_subject_id(unsigned subject)
     return assay_slice_of_text(ids[subject]);
 }
 
+struct assay_slice ledger_session_id(unsigned session)
+{
+    static const char *const ids[LEDGER_SESSIONS + 1] = {"sid-1", "sid-2", "sid-3", "sid-4", ""};
+    return assay_slice_of_text(ids[session]);
+}
+
 static bool concerns(const struct ledger_cutoff *cutoff, const struct ledger_token *token)
 {
     uint8_t number[8];
@@ -37,6 +43,8 @@ static bool concerns(const struct ledger_cutoff *cutoff, const struct ledger_tok
     case ASSAY_CUTOFF_EVERYTHING:
         return true;
     case ASSAY_CUTOFF_SESSION:
+        return token->session < LEDGER_SESSIONS &&
+               assay_slice_equal(id, ledger_session_id(token->session));
     case ASSAY_CUTOFF_KEY:
         return false;
     }
@@ -74,6 +82,19 @@ uint64_t ledger_ended_at(const struct ledger_token *token)
 {
     return token->successor != 0 && token->successor < token->cut_at ? token->successor
                                                                      : token->cut_at;
+}
+
+enum ledger_fate ledger_fate_of(const struct ledger_token *token,
+                                const struct assay_header_record *header, int64_t now_s)
+{
+    if (token->id.seq > header->seq ||
+        token->generation + (uint64_t)ASSAY_MAX_SEAL_KEYS <= header->newest_generation) {
+        return LEDGER_UNKNOWN;
+    }
+    if (token->expires_at_s <= now_s || token->expires_at_s <= header->horizon_s) {
+        return LEDGER_EXPIRED;
+    }
+    return ledger_ended_at(token) <= header->seq ? LEDGER_ENDED : LEDGER_LIVES;
 }
 
 uint64_t ledger_seq_at(const struct ledger *ledger, uint32_t ack)

@@ -6,6 +6,7 @@
 
 #include "record/change.h"
 #include "record/cutoff.h"
+#include "record/header_record.h"
 #include "record/token_text.h"
 
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 
 #define LEDGER_CLIENTS 4
 #define LEDGER_SUBJECTS 8
+#define LEDGER_SESSIONS 4
 #define LEDGER_MAX_TOKENS 8192
 #define LEDGER_MAX_CUTOFFS 4096
 #define LEDGER_MAX_CHANGES 512
@@ -24,6 +26,7 @@ struct ledger_token {
     uint8_t generation; /* of the sealing key */
     uint8_t client;
     uint8_t subject; /* LEDGER_SUBJECTS: none */
+    uint8_t session; /* LEDGER_SESSIONS: none */
     struct assay_token_id id;
     uint64_t grant;
     uint64_t successor; /* number of the refresh token that took its place, or 0 */
@@ -98,6 +101,7 @@ struct ledger {
 
 struct assay_slice ledger_client_id(unsigned client);
 struct assay_slice ledger_subject_id(unsigned subject);
+struct assay_slice ledger_session_id(unsigned session);
 
 /* Works out `cut_at` of every token, when all cutoffs are known. */
 void ledger_settle(struct ledger *ledger);
@@ -108,6 +112,16 @@ uint64_t ledger_ended_at(const struct ledger_token *token);
 /* What is known of a client in the state with last number `seq`; NULL: nothing yet. */
 const struct ledger_client *ledger_client_at(const struct ledger *ledger, unsigned client,
                                              uint64_t seq);
+
+/* What becomes of a token in a state of the store: its last number, newest sealing key, horizon. */
+enum ledger_fate {
+    LEDGER_LIVES,
+    LEDGER_ENDED,
+    LEDGER_EXPIRED,
+    LEDGER_UNKNOWN, /* not yet made, or its sealing key is gone */
+};
+enum ledger_fate ledger_fate_of(const struct ledger_token *token,
+                                const struct assay_header_record *header, int64_t now_s);
 
 /* The smallest last number a store may have that holds all that was answered up to `ack`. */
 uint64_t ledger_seq_at(const struct ledger *ledger, uint32_t ack);

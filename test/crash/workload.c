@@ -25,13 +25,15 @@ extern char **environ;
 struct mix {
     const char *name;
     unsigned issue, issue_refresh, rotate, retry, reuse;
-    unsigned cut_token, cut_grant, cut_subject, cut_client, cut_everything;
+    unsigned cut_token, cut_grant, cut_subject, cut_client, cut_everything, cut_session, cut_key;
     unsigned sweep, once, seal, disable, remove, copy;
     unsigned prefill; /* tokens made before the first round */
     unsigned step_s;  /* the clock moves by up to so much a round */
     int64_t access_s; /* lifetimes */
     int64_t refresh_s;
-    bool restore; /* at the end, backup-1 is put in place */
+    bool restore;  /* at the end, backup-1 is put in place */
+    bool sessions; /* tokens have one */
+    bool older;    /* half way, the data file is copied as it is, to `older` */
 };
 
 static const struct mix mixes[] = {
@@ -100,6 +102,26 @@ static const struct mix mixes[] = {
      .access_s = 3600,
      .refresh_s = 86400,
      .restore = true},
+    {.name = "damage",
+     .issue = 12,
+     .issue_refresh = 8,
+     .rotate = 4,
+     .retry = 1,
+     .reuse = 1,
+     .cut_token = 8,
+     .cut_grant = 3,
+     .cut_subject = 1,
+     .cut_client = 1,
+     .cut_session = 1,
+     .cut_key = 1,
+     .cut_everything = 1,
+     .once = 1,
+     .step_s = 6,
+     .prefill = 20,
+     .access_s = 600,
+     .refresh_s = 86400,
+     .sessions = true,
+     .older = true},
 };
 
 enum act {
@@ -113,6 +135,8 @@ enum act {
     ACT_CUT_SUBJECT,
     ACT_CUT_CLIENT,
     ACT_CUT_EVERYTHING,
+    ACT_CUT_SESSION,
+    ACT_CUT_KEY,
     ACT_SWEEP,
     ACT_ONCE,
     ACT_SEAL,
@@ -131,6 +155,7 @@ struct errand {
     enum act act;
     unsigned client;
     unsigned subject;
+    unsigned session;
     uint32_t parent; /* a token of the ledger */
     uint32_t ack;    /* once answered */
     uint8_t id[8];
@@ -194,6 +219,7 @@ static struct ledger_token *add_token(struct worker *w, const struct errand *err
         .generation = draft->record.generation,
         .client = (uint8_t)errand->client,
         .subject = (uint8_t)errand->subject,
+        .session = (uint8_t)errand->session,
         .id = draft->record.id,
         .grant = draft->record.grant,
         .issued_at_s = draft->record.issued_at_s,
@@ -412,6 +438,7 @@ static void draft(struct errand *errand, struct assay_token_draft *draft,
     draft->record.kind = kind;
     draft->record.client_id = ledger_client_id(errand->client);
     draft->record.subject = ledger_subject_id(errand->subject);
+    draft->record.session = ledger_session_id(errand->session);
     draft->record.scope = ASSAY_SLICE("read write");
     draft->record.audience = ASSAY_SLICE("https://api.example.com/");
     draft->record.issued_at_s = w->now_s;
@@ -426,6 +453,8 @@ static void make_issue(struct errand *errand, bool refresh)
     errand->subject = refresh || dice_below(&w->dice, 3) != 0
                           ? (unsigned)dice_below(&w->dice, LEDGER_SUBJECTS)
                           : LEDGER_SUBJECTS;
+    errand->session =
+        w->mix->sessions ? (unsigned)dice_below(&w->dice, LEDGER_SESSIONS + 1) : LEDGER_SESSIONS;
     change->u.issue.client_id = ledger_client_id(errand->client);
     change->u.issue.with_refresh = refresh;
     int64_t spread = (int64_t)dice_below(&w->dice, 4) * w->mix->access_s / 2;
@@ -490,6 +519,7 @@ static bool make_rotate(struct errand *errand,
     uint64_t salt[2] = {dice_next(&w->dice), dice_next(&w->dice)};
     errand->client = parent->client;
     errand->subject = parent->subject;
+    errand->session = parent->session;
     rotate->client_id = ledger_client_id(parent->client);
     rotate->text = assay_slice_of(parent->text, parent->text_len);
     rotate->address = parent->address;
@@ -610,6 +640,13 @@ static bool make(struct errand *errand, enum act act)
     case ACT_CUT_EVERYTHING:
         make_cut(errand, ASSAY_CUTOFF_EVERYTHING, (struct assay_slice){0});
         return true;
+    case ACT_CUT_SESSION:
+        make_cut(errand, ASSAY_CUTOFF_SESSION,
+                 ledger_session_id((unsigned)dice_below(&w->dice, LEDGER_SESSIONS)));
+        return true;
+    case ACT_CUT_KEY:
+        make_cut(errand, ASSAY_CUTOFF_KEY, ASSAY_SLICE("kid-1"));
+        return true;
     case ACT_SWEEP:
         begin(errand, ASSAY_CHANGE_SWEEP)->u.sweep.steady_s = w->now_s;
         return true;
@@ -700,10 +737,11 @@ static void copy_store(struct worker *w)
 static enum act roll(struct worker *w)
 {
     const struct mix *m = w->mix;
-    const unsigned parts[ACTS] = {m->issue,      m->issue_refresh,  m->rotate,    m->retry,
-                                  m->reuse,      m->cut_token,      m->cut_grant, m->cut_subject,
-                                  m->cut_client, m->cut_everything, m->sweep,     m->once,
-                                  m->seal,       m->disable,        m->remove,    m->copy};
+    const unsigned parts[ACTS] = {
+        m->issue,       m->issue_refresh, m->rotate,      m->retry,      m->reuse,
+        m->cut_token,   m->cut_grant,     m->cut_subject, m->cut_client, m->cut_everything,
+        m->cut_session, m->cut_key,       m->sweep,       m->once,       m->seal,
+        m->disable,     m->remove,        m->copy};
     unsigned sum = 0;
     for (size_t i = 0; i < ACTS; i++) {
         sum += parts[i];
@@ -786,11 +824,22 @@ static void make_store(struct worker *w)
     }
 }
 
+/* The writer is idle: the file is whole. */
+static void keep_older(struct worker *w)
+{
+    char command[700];
+    snprintf(command, sizeof(command), "cp %s/data %s/older", w->store_path, w->dir);
+    require(system(command) == 0, "a copy of the data file");
+}
+
 static void run(struct worker *w, unsigned rounds)
 {
     make_store(w);
     for (unsigned i = 0; i < rounds; i++) {
         run_round(w);
+        if (w->mix->older && i == rounds / 2) {
+            keep_older(w);
+        }
     }
     if (w->mix->restore && w->ledger->copy_count == 0) {
         copy_store(w);
