@@ -69,11 +69,11 @@ static void run_workload(struct recording *r, const char *name, unsigned rounds,
         arguments[i + 1] = rooms[i];
     }
     char preload[] = "LD_PRELOAD=" CRASH_RECORDER;
-    char settings[4][300];
-    snprintf(settings[0], 300, "ASSAY_RECORD_DIR=%s", rooms[3]);
-    snprintf(settings[1], 300, "ASSAY_RECORD_LOG=%s", at(r, "log", path));
-    snprintf(settings[2], 300, "ASSAY_RECORD_ACKS=%s", rooms[4]);
-    snprintf(settings[3], 300, "ASSAY_RECORD_WEAKEN=%s", weaken == NULL ? "" : weaken);
+    char settings[4][320];
+    snprintf(settings[0], 320, "ASSAY_RECORD_DIR=%s", rooms[3]);
+    snprintf(settings[1], 320, "ASSAY_RECORD_LOG=%s", at(r, "log", path));
+    snprintf(settings[2], 320, "ASSAY_RECORD_ACKS=%s", rooms[4]);
+    snprintf(settings[3], 320, "ASSAY_RECORD_WEAKEN=%s", weaken == NULL ? "" : weaken);
     environment[0] = preload;
     for (size_t i = 0; i < 4; i++) {
         environment[i + 1] = settings[i];
