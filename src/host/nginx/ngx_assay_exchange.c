@@ -283,18 +283,35 @@ static void call_change(struct block *block)
     block->store->ops->change(block->store, &block->change);
 }
 
+/* The store could not be opened yet: the exchange goes on with that for an answer. */
+static bool go_without_store(struct block *block)
+{
+    block->exchange.store_status = ASSAY_ERR_STORE;
+    run(block);
+    return true;
+}
+
 /* Carries one step out. True: it has been answered, and the exchange has run again. False: the
  * exchange waits, or is over and `block` gone. */
 static bool carry_out(struct block *block)
 {
     switch (block->step) {
     case ASSAY_STEP_LOOKUP:
+        if (block->store == NULL) {
+            return go_without_store(block);
+        }
         call_find(block);
         return block->answered;
     case ASSAY_STEP_QUERY:
+        if (block->store == NULL) {
+            return go_without_store(block);
+        }
         call_list(block);
         return block->answered;
     case ASSAY_STEP_CHANGE:
+        if (block->store == NULL) {
+            return go_without_store(block);
+        }
         call_change(block);
         return false;
     case ASSAY_STEP_SCRYPT:
@@ -325,7 +342,7 @@ static void drive(struct block *block)
 void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server,
                               struct assay_store *store, bool body_too_large)
 {
-    struct block *block = store == NULL ? NULL : take_block();
+    struct block *block = ngx_assay_worker() == NULL ? NULL : take_block();
     ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->pool, 0);
     if (block == NULL || cleanup == NULL) {
         if (block != NULL) {

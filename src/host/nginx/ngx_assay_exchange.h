@@ -11,8 +11,9 @@
 #include "server/exchange.h"
 #include "store/store.h"
 
-/* Runs the request `r` on `store` (NULL: it could not be opened, so 503). The caller holds a
- * reference to `r` that this gives back by finalizing it: at once, or when the store has answered.
+/* Runs the request `r` on `store` (NULL: it could not be opened, so whatever needs it gets 503).
+ * The caller holds a reference to `r` that this gives back by finalizing it: at once, or when the
+ * store has answered.
  */
 void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server,
                               struct assay_store *store, bool body_too_large);

@@ -66,24 +66,40 @@ ngx_int_t ngx_assay_store_check_owner(const struct ngx_assay_store_conf *conf, n
     return NGX_OK;
 }
 
-ngx_int_t ngx_assay_stores_open(ngx_cycle_t *cycle, const ngx_array_t *confs, struct assay_log *log)
+/* A store that cannot be opened is tried again: what keeps it closed (no descriptor left, no
+ * memory, its directory not mounted yet) may pass, and a worker that ended for it would not be
+ * replaced. */
+static bool try_open(const struct ngx_assay_store_conf *conf, struct assay_log *log, bool first,
+                     struct open_store *ret)
+{
+    struct assay_error error = {0};
+    if (ret->store != NULL || open_one(conf, log, ret, &error) == ASSAY_OK) {
+        return true;
+    }
+    if (first) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "assay_store \"%V\": %s; requests get 503 until it can be opened",
+                      &conf->path, error.what == NULL ? "cannot be opened" : error.what);
+    }
+    return false;
+}
+
+bool ngx_assay_stores_open(ngx_cycle_t *cycle, const ngx_array_t *confs, struct assay_log *log)
 {
     struct ngx_assay_store_conf *const *conf = confs->elts;
-    stores = ngx_pcalloc(cycle->pool, confs->nelts * sizeof(*stores));
-    if (stores == NULL) {
-        return NGX_ERROR;
-    }
-    store_count = confs->nelts;
-    for (ngx_uint_t i = 0; i < confs->nelts; i++) {
-        struct assay_error error = {0};
-        if (open_one(conf[i], log, &stores[i], &error) != ASSAY_OK) {
-            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "assay_store \"%V\": %s", &conf[i]->path,
-                          error.what == NULL ? "cannot be opened" : error.what);
-            ngx_assay_stores_close();
-            return NGX_ERROR;
+    bool first = stores == NULL;
+    bool all = true;
+    if (first) {
+        stores = ngx_pcalloc(cycle->pool, confs->nelts * sizeof(*stores));
+        if (stores == NULL) {
+            return false;
         }
+        store_count = confs->nelts;
     }
-    return NGX_OK;
+    for (ngx_uint_t i = 0; i < confs->nelts; i++) {
+        all = try_open(conf[i], log, first, &stores[i]) && all;
+    }
+    return all;
 }
 
 struct assay_store *ngx_assay_store_of(const struct ngx_assay_store_conf *conf)
@@ -101,4 +117,5 @@ void ngx_assay_stores_close(void)
         }
     }
     store_count = 0;
+    stores = NULL;
 }

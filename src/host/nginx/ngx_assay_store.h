@@ -25,12 +25,11 @@ struct ngx_assay_store_conf {
 /* Can the workers, as whom they will run, open the store? NGX_ERROR after a line in the log. */
 ngx_int_t ngx_assay_store_check_owner(const struct ngx_assay_store_conf *conf, ngx_log_t *log);
 
-/* Opens the stores of `confs` (an array of pointers) for this worker, all or none. NGX_ERROR,
- * logged, when one cannot be opened. */
-ngx_int_t ngx_assay_stores_open(ngx_cycle_t *cycle, const ngx_array_t *confs,
-                                struct assay_log *log);
+/* Opens those stores of `confs` (an array of pointers) that are not open yet. False when one could
+ * not be opened, which is logged the first time. */
+bool ngx_assay_stores_open(ngx_cycle_t *cycle, const ngx_array_t *confs, struct assay_log *log);
 
-/* This worker's open store of `conf`; NULL in a process that opened none. */
+/* This worker's open store of `conf`; NULL while it could not be opened. */
 struct assay_store *ngx_assay_store_of(const struct ngx_assay_store_conf *conf);
 
 /* Answers what is queued, stops the writers, closes. */

@@ -1,7 +1,13 @@
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
 #include "host/nginx/ngx_assay_worker.h"
 
 #include "host/nginx/ngx_assay_exchange.h"
 #include "host/nginx/ngx_assay_store.h"
+
+#define REOPEN_EVERY_MS 500
 
 /* nginx gives a module no place for what belongs to a worker process. */
 static struct ngx_assay_worker
@@ -55,25 +61,49 @@ static void log_line(struct assay_log *log, enum assay_log_level level, const ch
     ngx_log_error(level_of(level), ngx_cycle->log, 0, "assay: %s: %*s", event, len, room);
 }
 
-ngx_int_t ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs)
+/* What is still missing; true when nothing is. */
+static bool open_parts(ngx_cycle_t *cycle, const ngx_array_t *confs)
 {
     struct assay_error error = {0};
+    if (the_worker.recent == NULL) {
+        the_worker.recent = ngx_calloc(sizeof(*the_worker.recent), cycle->log);
+    }
+    if (the_worker.digester == NULL &&
+        assay_digester_open(&the_worker.digester, &error) != ASSAY_OK) {
+        ngx_log_error(NGX_LOG_ERR, cycle->log, 0, "assay: %s", error.what);
+        return false;
+    }
+    return the_worker.recent != NULL && ngx_assay_stores_open(cycle, confs, &the_worker.log);
+}
+
+static void open_again(ngx_event_t *event)
+{
+    const ngx_array_t *confs = event->data;
+    if (!open_parts((ngx_cycle_t *)(uintptr_t)ngx_cycle, confs)) {
+        ngx_add_timer(event, REOPEN_EVERY_MS);
+    }
+}
+
+void ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs)
+{
     the_worker.log.write = log_line;
-    the_worker.recent = ngx_calloc(sizeof(*the_worker.recent), cycle->log);
-    if (assay_digester_open(&the_worker.digester, &error) != ASSAY_OK) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "assay: %s", error.what);
-        return NGX_ERROR;
+    if (!open_parts(cycle, confs)) {
+        the_worker.again = (ngx_event_t){
+            .handler = open_again,
+            .data = (void *)(uintptr_t)confs,
+            .log = cycle->log,
+            .cancelable = 1, /* it keeps no worker from leaving */
+        };
+        ngx_add_timer(&the_worker.again, REOPEN_EVERY_MS);
     }
-    if (ngx_assay_stores_open(cycle, confs, &the_worker.log) != NGX_OK) {
-        ngx_assay_worker_close();
-        return NGX_ERROR;
-    }
-    return NGX_OK;
 }
 
 /* The stores first: what they have in hand is answered through the blocks. */
 void ngx_assay_worker_close(void)
 {
+    if (the_worker.again.timer_set) {
+        ngx_del_timer(&the_worker.again);
+    }
     ngx_assay_stores_close();
     ngx_assay_blocks_free(&the_worker);
     ngx_free(the_worker.recent);

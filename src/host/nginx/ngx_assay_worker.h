@@ -4,6 +4,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <ngx_event.h>
 
 #include "base/log.h"
 #include "crypto/digest.h"
@@ -15,15 +16,16 @@ struct ngx_assay_worker {
     struct assay_log log;
     void *free_blocks; /* ngx_assay_exchange.c */
     size_t free_count;
-    size_t scrypts; /* under way in the thread pool */
+    size_t scrypts;    /* under way in the thread pool */
+    ngx_event_t again; /* opens what could not be opened */
 };
 
 /* This worker, NULL before it is opened. */
 struct ngx_assay_worker *ngx_assay_worker(void);
 
-/* Opens the stores of `confs` (pointers to struct ngx_assay_store_conf) for this worker. NGX_ERROR,
- * logged, when it cannot. */
-ngx_int_t ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs);
+/* Opens the stores of `confs` (pointers to struct ngx_assay_store_conf) for this worker. What
+ * cannot be opened is tried again until it can; meanwhile its requests get 503. */
+void ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs);
 
 /* Answers what is queued, stops the writers, closes. */
 void ngx_assay_worker_close(void);

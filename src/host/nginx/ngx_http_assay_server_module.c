@@ -112,6 +112,17 @@ static ngx_int_t handle(ngx_http_request_t *r)
 
 /* --- directives --- */
 
+static void refuse_store(ngx_conf_t *cf, const ngx_str_t *path, const struct assay_error *error)
+{
+    if (error->wanted != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "assay_store \"%V\": %s (%uL bytes of at least %uL)", path, error->what,
+                           (uint64_t)error->found, (uint64_t)error->wanted);
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "assay_store \"%V\": %s", path, error->what);
+    }
+}
+
 static struct ngx_assay_store_conf *find_store(const ngx_array_t *stores, const ngx_str_t *path)
 {
     struct ngx_assay_store_conf *const *store = stores->elts;
@@ -154,8 +165,7 @@ static struct ngx_assay_store_conf *read_store(ngx_conf_t *cf)
     }
     /* The master looks at the first pages and never opens the store. */
     if (assay_lmdb_check((const char *)store->path.data, &error) != ASSAY_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "assay_store \"%V\": %s", &store->path,
-                           error.what);
+        refuse_store(cf, &store->path, &error);
         return NULL;
     }
     return store;
@@ -323,12 +333,25 @@ static ngx_int_t add_phase(ngx_conf_t *cf)
 
 /* --- the life of a worker --- */
 
+/* A descriptor 0, 1 or 2 that was closed when nginx started would become one of the store's. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= 2);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 /* Tokens and secrets are in a worker's memory: it leaves no core file, and a file size limit is an
  * error to report, not a reason to die. */
 static void harden(ngx_cycle_t *cycle)
 {
     const struct rlimit none = {0, 0};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
+    fill_standard_descriptors();
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 ||
         sigaction(SIGXFSZ, &ignore, NULL) != 0) {
         ngx_log_error(NGX_LOG_WARN, cycle->log, ngx_errno,
@@ -347,7 +370,8 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
     harden(cycle);
-    return ngx_assay_worker_open(cycle, &main->stores);
+    ngx_assay_worker_open(cycle, &main->stores);
+    return NGX_OK;
 }
 
 static void exit_process(ngx_cycle_t *cycle)

@@ -561,19 +561,25 @@ static void look_after(struct lmdb_store *store)
     store->poisoned |= rc == MDB_PANIC;
 }
 
+/* `wait_ms` from now, on the clock of our conditions. */
+static struct timespec in_ms(int64_t wait_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return until;
+}
+
 /* Waits for work, for the time to look after the store, or for the end. True: there is something to
  * commit. */
 static bool wait_for_work(struct lmdb_store *store, bool *ret_stop)
 {
     struct lmdb_queue *queue = &store->queue;
-    struct timespec until;
-    long wait_ms = store->sweep_more   ? SWEEP_ON_MS
-                   : in_trouble(store) ? RETRY_EVERY_MS
-                                       : LMDB_LOOK_EVERY_MS;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += wait_ms * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = in_ms(store->sweep_more   ? SWEEP_ON_MS
+                                  : in_trouble(store) ? RETRY_EVERY_MS
+                                                      : LMDB_LOOK_EVERY_MS);
     pthread_mutex_lock(&queue->lock);
     int rc = 0;
     while (queue->waiting == NULL && !queue->stopping && rc == 0) {
@@ -669,12 +675,13 @@ enum assay_status lmdb_writer_start(struct lmdb_store *store, struct assay_error
 }
 
 /* Tells the writer to end and waits for it. False: it has not, in twice the time that a change may
- * wait; from then on it touches no operation. */
-static bool writer_ends(struct lmdb_queue *queue)
+ * wait (or sooner, where that time has been waited for already); from then on it touches no
+ * operation. */
+static bool writer_ends(struct lmdb_store *store)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 2 * ASSAY_MAX_WRITE_WAIT_MS / 1000;
+    struct lmdb_queue *queue = &store->queue;
+    bool blocked = atomic_load(&store->trouble.write_blocked);
+    struct timespec until = in_ms(blocked ? RETRY_EVERY_MS : 2 * ASSAY_MAX_WRITE_WAIT_MS);
     pthread_mutex_lock(&queue->lock);
     queue->stopping = true;
     pthread_cond_signal(&queue->wake);
@@ -701,7 +708,7 @@ static void refuse_waiting(struct lmdb_queue *queue)
 bool lmdb_writer_stop(struct lmdb_store *store)
 {
     if (store->thread_runs) {
-        bool ended = writer_ends(&store->queue);
+        bool ended = writer_ends(store);
         store->thread_runs = false;
         deliver(&store->watch);
         store->loop->unwatch(store->loop, &store->watch);
