@@ -75,7 +75,7 @@ def test_figures_are_of_the_host_and_survive_workers_and_reloads(own):
         assert own.active(token)
         server.token({"grant_type": "client_credentials"}, own.cl1)
     before = server.metrics()
-    assert before[OK] == 10 and before["assay_store_changes_total"] == 10 and 1 <= before[COMMITS] <= 10
+    assert before[OK] == 10 and before["assay_store_changes_total"] == 10 and 1 <= before[COMMITS] <= 11  # one may be the sweep's
     for pid in server.worker_pids():
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: server.get("/healthz"), what="a worker serves again")
