@@ -94,6 +94,7 @@ static enum assay_status read_credentials(struct assay_exchange *ex, const struc
         *ret = ASSAY_CALLER_KNOWN;
         break;
     case ASSAY_CREDENTIALS_TWO:
+        ex->refused = "two ways to authenticate at once";
         assay_oauth_error_reply(ASSAY_ERROR_TWO_METHODS, &ex->reply);
         break;
     case ASSAY_CREDENTIALS_NONE:
@@ -101,7 +102,13 @@ static enum assay_status read_credentials(struct assay_exchange *ex, const struc
                                 &ex->reply);
         break;
     case ASSAY_CREDENTIALS_MALFORMED:
+        ex->refused = "credentials that cannot be read";
+        assay_oauth_error_reply(ASSAY_ERROR_CLIENT, &ex->reply);
+        break;
     case ASSAY_CREDENTIALS_CONFLICT:
+        ex->refused = "the body names another client than the credentials";
+        ex->refused_id = caller->credentials.client_id;
+        (void)assay_form_find(form, ASSAY_SLICE("client_id"), &ex->refused_body_id);
         assay_oauth_error_reply(ASSAY_ERROR_CLIENT, &ex->reply);
         break;
     }
@@ -134,6 +141,8 @@ void assay_caller_refuse(struct assay_exchange *ex, struct assay_caller *caller,
         assay_attempts_failed(ex->server->attempts, caller->credentials.client_id,
                               ex->request.source, now_s);
     }
+    ex->refused = "client authentication failed"; /* unless limited: a flood fills no log */
+    ex->refused_id = caller->credentials.client_id;
     assay_oauth_error_reply(ASSAY_ERROR_CLIENT, &ex->reply);
 }
 

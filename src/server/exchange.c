@@ -249,6 +249,7 @@ static enum assay_status start_flow(struct assay_exchange *ex, enum assay_step *
     ex->state = flow;
     flow->endpoint = endpoint_of(ex->endpoint);
     flow->faulty = false;
+    flow->again = false;
     if (assay_form_parse(ex->request.body, ex->arena, &flow->form, NULL) != ASSAY_OK ||
         repeats(&flow->form)) {
         return flow_refuse(ex, ASSAY_ERROR_REQUEST, ret_step);
@@ -299,6 +300,15 @@ static enum assay_status finish_flow(struct assay_exchange *ex, enum assay_step 
 {
     struct flow *flow = ex->state;
     enum assay_status status = ASSAY_OK;
+    if (ex->store_status == ASSAY_OK && ex->change->outcome == ASSAY_REFUSED_CLIENT &&
+        !flow->again) {
+        /* The client has changed since it was looked up: what it is told is what it is now. */
+        flow->again = true;
+        assay_change_wipe(ex->change);
+        ex->progress = AT_LOOKUP;
+        *ret_step = ASSAY_STEP_LOOKUP;
+        return ASSAY_OK;
+    }
     *ret_step = ASSAY_STEP_REPLY;
     if (ex->store_status != ASSAY_OK) {
         assay_oauth_error_reply(ASSAY_ERROR_UNAVAILABLE, &ex->reply);

@@ -93,6 +93,11 @@ struct assay_exchange {
     bool inactive;                /* introspection answered {"active":false} */
     struct assay_slice client_id; /* who authenticated; empty: nobody. For the host's log */
 
+    /* out, for the host's log: credentials that were refused. Bytes of the client's choosing */
+    const char *refused;                /* constant text, why; NULL: none were */
+    struct assay_slice refused_id;      /* whose they claimed to be; empty: not said */
+    struct assay_slice refused_body_id; /* whom the body named instead; empty: nobody */
+
     /* private to the endpoints */
     int progress;
     void *state;

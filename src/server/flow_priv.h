@@ -29,6 +29,7 @@ struct flow {
     const struct flow_endpoint *endpoint;
     bool faulty;
     enum assay_oauth_error fault;
+    bool again; /* the client changed between look-up and change, and was looked up anew */
     struct assay_slice token;   /* the text asked about, presented, or revoked */
     enum assay_token_kind kind; /* what the text says it is */
 };

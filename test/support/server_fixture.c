@@ -66,6 +66,9 @@ static void look_up(struct server_fixture *fx)
 static void change(struct server_fixture *fx)
 {
     fx->changes++;
+    if (fx->meanwhile != NULL) {
+        fx->meanwhile(fx);
+    }
     fx->exchange.change->outcome = fx->outcome;
     fx->exchange.store_status = fx->change_status;
 }

@@ -20,7 +20,8 @@ struct server_fixture {
     enum assay_status find_status;
     enum assay_status change_status;
     enum assay_change_outcome outcome;
-    size_t changes; /* asked for */
+    size_t changes;                               /* asked for */
+    void (*meanwhile)(struct server_fixture *fx); /* runs before a change is done; may be NULL */
     uint8_t memory[131072];
 };
 

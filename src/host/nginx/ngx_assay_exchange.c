@@ -120,11 +120,33 @@ static void on_request_end(void *data)
     release(block);
 }
 
+#define LOGGED_ID 64 /* bytes of a client id in a log line, escaped */
+
+/* Failed authentications are for the operator to see; who guesses is told nothing (A-SIDE-06). */
+static void log_refused(const struct assay_exchange *ex, ngx_log_t *log)
+{
+    u_char id[LOGGED_ID];
+    u_char other[LOGGED_ID];
+    size_t id_len = ngx_assay_log_escape(ex->refused_id, id, sizeof(id));
+    size_t other_len = ngx_assay_log_escape(ex->refused_body_id, other, sizeof(other));
+    if (other_len != 0) {
+        ngx_log_error(NGX_LOG_WARN, log, 0, "assay: %s: client \"%*s\", in the body \"%*s\"",
+                      ex->refused, id_len, id, other_len, other);
+    } else if (id_len != 0) {
+        ngx_log_error(NGX_LOG_WARN, log, 0, "assay: %s: client \"%*s\"", ex->refused, id_len, id);
+    } else {
+        ngx_log_error(NGX_LOG_WARN, log, 0, "assay: %s", ex->refused);
+    }
+}
+
 static void reply(struct block *block)
 {
     ngx_http_request_t *r = block->request;
     uint64_t took_us = (uint64_t)(now_us() - block->start_us);
     assay_exchange_count(&block->exchange, took_us);
+    if (block->exchange.refused != NULL) {
+        log_refused(&block->exchange, r->connection->log);
+    }
     ngx_int_t rc = ngx_assay_reply_send(r, &block->exchange.reply);
     block->cleanup->handler = NULL;
     release(block);

@@ -31,9 +31,7 @@ static ngx_uint_t level_of(enum assay_log_level level)
     return NGX_LOG_ERR;
 }
 
-/* One line, whatever stands in `detail`: control and other bytes beyond ASCII are escaped, and what
- * is too long is cut and marked. */
-static size_t escape(struct assay_slice detail, u_char *room, size_t size)
+size_t ngx_assay_log_escape(struct assay_slice detail, u_char *room, size_t size)
 {
     static const size_t longest = sizeof("\\xHH...") - 1;
     u_char *out = room;
@@ -42,7 +40,7 @@ static size_t escape(struct assay_slice detail, u_char *room, size_t size)
             return (size_t)(ngx_cpymem(out, "...", 3) - room);
         }
         uint8_t c = detail.data[i];
-        if (c >= 0x20 && c < 0x7F && c != '\\') {
+        if (c >= 0x20 && c < 0x7F && c != '\\' && c != '"') {
             *out++ = c;
         } else {
             out = ngx_sprintf(out, "\\x%02Xd", (ngx_uint_t)c);
@@ -57,7 +55,7 @@ static void log_line(struct assay_log *log, enum assay_log_level level, const ch
     u_char room[NGX_MAX_ERROR_STR];
     (void)log;
     /* nginx cuts its lines at the same length, which is ours, too (ASSAY_MAX_LOG_LINE). */
-    size_t len = escape(detail, room, sizeof(room));
+    size_t len = ngx_assay_log_escape(detail, room, sizeof(room));
     ngx_log_error(level_of(level), ngx_cycle->log, 0, "assay: %s: %*s", event, len, room);
 }
 

@@ -27,6 +27,11 @@ struct ngx_assay_worker *ngx_assay_worker(void);
  * cannot be opened is tried again until it can; meanwhile its requests get 503. */
 void ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs);
 
+/* Writes `detail` into `room` as part of one line of a log, whatever bytes it has: control
+ * characters, quotes and bytes beyond ASCII are escaped, and what is too long is cut and marked.
+ * Returns its length. `size` is at least 8. */
+size_t ngx_assay_log_escape(struct assay_slice detail, u_char *room, size_t size);
+
 /* Answers what is queued, stops the writers, closes. */
 void ngx_assay_worker_close(void);
 

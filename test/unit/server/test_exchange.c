@@ -154,6 +154,60 @@ static void another_clients_token_is_refused_and_not_touched(void **state)
     assert_int_equal(fx->changes, 1);
 }
 
+static struct assay_reply client_credentials(struct server_fixture *fx)
+{
+    fx->caller.resource_server = false;
+    fx->caller.grants = ASSAY_GRANT_CLIENT_CREDENTIALS;
+    fx->caller.scope = fx->caller.default_scope = ASSAY_SLICE("read");
+    fx->caller.audience = fx->caller.default_audience = ASSAY_SLICE(FIXTURE_AUDIENCE);
+    return server_fixture_post(fx, "/oauth2/token", "grant_type=client_credentials", NULL, NULL);
+}
+
+static void remove_caller(struct server_fixture *fx)
+{
+    fx->caller_exists = false;
+    fx->outcome = ASSAY_REFUSED_CLIENT;
+}
+
+static void withdraw_grant(struct server_fixture *fx)
+{
+    fx->caller.grants = 0;
+    fx->outcome = ASSAY_REFUSED_CLIENT;
+}
+
+/* Disabled and enabled again: what it was before ends there, it may go on. */
+static void refuse_once(struct server_fixture *fx)
+{
+    fx->outcome = fx->changes == 1 ? ASSAY_REFUSED_CLIENT : ASSAY_DONE;
+}
+
+static void refuse_always(struct server_fixture *fx)
+{
+    fx->outcome = ASSAY_REFUSED_CLIENT;
+}
+
+/* A-AUTH-23: a client that changes between its look-up and the change it asked for is told what it
+ * is then, as if it had come a moment later. */
+static void a_client_that_changes_meanwhile_is_judged_anew(void **state)
+{
+    struct server_fixture *fx = *state;
+    fx->meanwhile = remove_caller;
+    assert_int_equal(client_credentials(fx).http_status, 401);
+    fx->caller_exists = true;
+    fx->meanwhile = withdraw_grant;
+    struct assay_reply reply = client_credentials(fx);
+    assert_int_equal(reply.http_status, 400);
+    assert_true(
+        assay_slice_starts_with(reply.body, ASSAY_SLICE("{\"error\":\"unauthorized_client\"")));
+    fx->changes = 0;
+    fx->meanwhile = refuse_once;
+    assert_int_equal(client_credentials(fx).http_status, 200);
+    fx->changes = 0;
+    fx->meanwhile = refuse_always;
+    assert_int_equal(client_credentials(fx).http_status, 400);
+    assert_int_equal(fx->changes, 2);
+}
+
 /* C-2 with the switch on */
 static void an_access_token_ends_its_grant_when_configured(void **state)
 {
@@ -397,6 +451,7 @@ int main(void)
         TEST(a_text_that_does_not_match_its_record_is_inactive),
         TEST(a_mistyped_text_is_not_looked_up),
         TEST(another_clients_token_is_refused_and_not_touched),
+        TEST(a_client_that_changes_meanwhile_is_judged_anew),
         TEST(an_access_token_ends_its_grant_when_configured),
         TEST(the_metadata_path_follows_from_the_issuer),
         TEST(refusals_are_constant),
