@@ -1,6 +1,7 @@
 #include "admin/input.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "json/reader.h"
 
 #include <string.h>
@@ -73,23 +74,12 @@ static bool refuse(struct assay_admin_fault *fault, struct assay_slice member, c
     return false;
 }
 
-/* Bytes that end a line or obey a terminal stand in no name, subject or secret of ours. */
-static bool has_control(struct assay_slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.data[i] < 0x20 || s.data[i] == 0x7F) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool take_text(struct reading *r, const struct member *m, struct assay_slice text)
 {
     if (text.len > m->max_len) {
         return refuse(r->fault, m->name, "is too long");
     }
-    if (has_control(text)) {
+    if (!assay_utf8_is_text(text)) { /* what ends a line or obeys a terminal stands in no record */
         return refuse(r->fault, m->name, "holds a control character");
     }
     struct assay_slice copy = {0};

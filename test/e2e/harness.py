@@ -401,10 +401,13 @@ class Peer:
     def __init__(self, server, clear=False):
         self.server, self.socket, self.rest = server, server.connect(clear), b""
 
-    def post(self, path, form, auth):
+    def send(self, path, form, auth):
         body = urllib.parse.urlencode(form)
         self.socket.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {basic(*auth)}\r\nContent-Type: {FORM}\r\n"
                             f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+
+    def post(self, path, form, auth):
+        self.send(path, form, auth)
         return self.reply()
 
     def reply(self):

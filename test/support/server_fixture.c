@@ -42,6 +42,7 @@ struct server_fixture *server_fixture_open(void)
     };
     assert_ok(assay_sha256(fx->server.digester, fx->token_text, fx->token.text_sha256, &error),
               &error);
+    fx->now_s = FIXTURE_NOW;
     fx->caller_exists = true;
     fx->token_exists = true;
     return fx;
@@ -99,7 +100,7 @@ struct assay_reply server_fixture_post(struct server_fixture *fx, const char *pa
         adjust(&ex->request);
     }
     for (int steps = 0; steps < 10; steps++) {
-        assert_ok(assay_exchange_run(ex, FIXTURE_NOW, &step, &error), &error);
+        assert_ok(assay_exchange_run(ex, fx->now_s, &step, &error), &error);
         if (step == ASSAY_STEP_REPLY) {
             return ex->reply;
         }

@@ -10,6 +10,7 @@
 struct server_fixture {
     struct assay_server server;
     struct assay_exchange exchange;
+    int64_t now_s; /* FIXTURE_NOW */
     struct assay_arena arena;
     struct assay_client_record caller; /* of the secret "secret"; a resource server for AUDIENCE */
     struct assay_token_record token;   /* live, for AUDIENCE; its text is fixture->text */

@@ -98,6 +98,27 @@ static void a_record_reads_back_field_by_field(void **state)
     }
 }
 
+/* A-TOK-22: no time of a token is kept in 32 bits. */
+static void times_past_2038_and_2106_are_kept(void **state)
+{
+    static const int64_t times[] = {INT64_C(2147483653), INT64_C(4294967301), INT64_C(1) << 40};
+    (void)state;
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        uint8_t out[ASSAY_MAX_TOKEN_RECORD];
+        struct assay_token_record read;
+        struct assay_error error = {0};
+        struct assay_token_record record = full();
+        record.issued_at_s = times[i];
+        record.expires_at_s = times[i] + ASSAY_MAX_LIFETIME_S;
+        record.not_before_s = times[i] + 1;
+        record.auth_time_s = times[i] - 1;
+        record.rotation.rotated_at_s = times[i] + 2;
+        struct assay_slice bytes = write_to(&record, out, sizeof(out));
+        assert_ok(assay_token_record_parse(id, bytes, &read, &error), &error);
+        assert_same(&read, &record);
+    }
+}
+
 /* docs/record-format.md, byte by byte. */
 static void the_bytes_are_those_of_the_document(void **state)
 {
@@ -310,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_reads_back_field_by_field),
+        cmocka_unit_test(times_past_2038_and_2106_are_kept),
         cmocka_unit_test(the_bytes_are_those_of_the_document),
         cmocka_unit_test(a_damaged_record_is_refused),
         cmocka_unit_test(a_record_is_refused_under_another_key),

@@ -122,6 +122,27 @@ static void nbf_counts_to_the_second(void **state)
     assert_slice_equal(introspect(fx, NULL).body, ASSAY_SLICE("{\"active\":false}"));
 }
 
+/* A-TOK-22: the same to the second where 32 bits end, signed and unsigned. */
+static void times_past_2038_and_2106_are_told_and_judged(void **state)
+{
+    struct server_fixture *fx = *state;
+    static const int64_t ends[] = {INT64_C(2147483648), INT64_C(4294967296), INT64_C(1) << 40};
+    static const char *const told[] = {"\"exp\":2147483648,", "\"exp\":4294967296,",
+                                       "\"exp\":1099511627776,"};
+    for (size_t i = 0; i < 3; i++) {
+        fx->token.issued_at_s = ends[i] - 10;
+        fx->token.expires_at_s = ends[i];
+        fx->now_s = ends[i] - 1;
+        struct assay_reply reply = introspect(fx, NULL);
+        assert_true(is_active(reply));
+        char body[512] = {0};
+        memcpy(body, reply.body.data, reply.body.len < 511 ? reply.body.len : 511);
+        assert_non_null(strstr(body, told[i]));
+        fx->now_s = ends[i];
+        assert_false(is_active(introspect(fx, NULL)));
+    }
+}
+
 /* A-TOK-02, P-7662-6: the record at an address is no answer for another text. */
 static void a_text_that_does_not_match_its_record_is_inactive(void **state)
 {
@@ -448,6 +469,7 @@ int main(void)
         TEST(trouble_is_never_an_answer_about_the_token),
         TEST(exp_counts_to_the_second),
         TEST(nbf_counts_to_the_second),
+        TEST(times_past_2038_and_2106_are_told_and_judged),
         TEST(a_text_that_does_not_match_its_record_is_inactive),
         TEST(a_mistyped_text_is_not_looked_up),
         TEST(another_clients_token_is_refused_and_not_touched),
