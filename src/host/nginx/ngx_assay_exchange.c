@@ -244,7 +244,7 @@ static void scrypt_done(ngx_event_t *event)
 {
     struct block *block = event->data;
     block->scrypt_pending = false;
-    ngx_assay_worker()->scrypts--;
+    ngx_assay_worker_scrypt_ended();
     go_on(block);
 }
 
@@ -271,7 +271,7 @@ static bool start_scrypt(struct block *block)
     if (ngx_thread_task_post(pool, &block->task) != NGX_OK) {
         return false;
     }
-    worker->scrypts++;
+    ngx_assay_worker_scrypt_begun();
     block->scrypt_pending = true;
     return true;
 }

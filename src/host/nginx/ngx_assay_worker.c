@@ -8,6 +8,7 @@
 #include "host/nginx/ngx_assay_store.h"
 
 #define REOPEN_EVERY_MS 500
+#define STAY_MS 1000
 
 /* nginx gives a module no place for what belongs to a worker process. */
 static struct ngx_assay_worker
@@ -96,11 +97,36 @@ void ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs)
     }
 }
 
+/* A worker that is to end leaves when no timer runs any more, whatever its thread pool is at. */
+static void stay_on(ngx_event_t *event)
+{
+    ngx_add_timer(event, STAY_MS);
+}
+
+void ngx_assay_worker_scrypt_begun(void)
+{
+    ngx_event_t *stay = &the_worker.stay;
+    if (the_worker.scrypts++ == 0) {
+        *stay = (ngx_event_t){.handler = stay_on, .data = stay, .log = ngx_cycle->log};
+        ngx_add_timer(stay, STAY_MS);
+    }
+}
+
+void ngx_assay_worker_scrypt_ended(void)
+{
+    if (--the_worker.scrypts == 0 && the_worker.stay.timer_set) {
+        ngx_del_timer(&the_worker.stay);
+    }
+}
+
 /* The stores first: what they have in hand is answered through the blocks. */
 void ngx_assay_worker_close(void)
 {
     if (the_worker.again.timer_set) {
         ngx_del_timer(&the_worker.again);
+    }
+    if (the_worker.stay.timer_set) {
+        ngx_del_timer(&the_worker.stay);
     }
     ngx_assay_stores_close();
     ngx_assay_blocks_free(&the_worker);

@@ -18,6 +18,7 @@ struct ngx_assay_worker {
     size_t free_count;
     size_t scrypts;    /* under way in the thread pool */
     ngx_event_t again; /* opens what could not be opened */
+    ngx_event_t stay;  /* runs while there is a scrypt */
 };
 
 /* This worker, NULL before it is opened. */
@@ -31,6 +32,11 @@ void ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs);
  * characters, quotes and bytes beyond ASCII are escaped, and what is too long is cut and marked.
  * Returns its length. `size` is at least 8. */
 size_t ngx_assay_log_escape(struct assay_slice detail, u_char *room, size_t size);
+
+/* Counts what is under way in the thread pool; while there is something, the worker does not leave.
+ */
+void ngx_assay_worker_scrypt_begun(void);
+void ngx_assay_worker_scrypt_ended(void);
 
 /* Answers what is queued, stops the writers, closes. */
 void ngx_assay_worker_close(void);

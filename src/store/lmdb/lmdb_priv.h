@@ -134,6 +134,7 @@ struct lmdb_store {
     struct assay_watch watch;                           /* of the eventfd */
     struct assay_timer timer;                           /* abandons what waits too long */
     bool timer_set;
+    size_t under_way; /* changes submitted and not answered */
 
     /* of the writer's thread */
     pthread_t thread;

@@ -84,6 +84,8 @@ static void refuse_now(struct assay_store_change *op, enum assay_status status, 
     op->done(op);
 }
 
+/* While a change is under way a timer runs, also when the writer has taken it: a host that is to
+ * end takes a timer for a sign that there is something to wait for. */
 static void set_timer(struct lmdb_store *store)
 {
     if (!store->timer_set) {
@@ -120,16 +122,19 @@ void lmdb_writer_submit(struct assay_store *base, struct assay_store_change *op)
     queue->waiting_count++;
     pthread_cond_signal(&queue->wake);
     pthread_mutex_unlock(&queue->lock);
+    store->under_way++;
     set_timer(store);
 }
 
 bool lmdb_writer_cancel(struct assay_store *base, struct assay_store_change *op)
 {
-    struct lmdb_queue *queue = &((struct lmdb_store *)base)->queue;
+    struct lmdb_store *store = (struct lmdb_store *)base;
+    struct lmdb_queue *queue = &store->queue;
     pthread_mutex_lock(&queue->lock);
     bool abandoned = part_of(op)->state == QUEUED;
     if (abandoned) {
         unlink_waiting(queue, op);
+        store->under_way--;
     }
     pthread_mutex_unlock(&queue->lock);
     return abandoned;
@@ -148,11 +153,11 @@ static void abandon_late(struct assay_timer *timer)
         bool late = op != NULL && part_of(op)->since_ms <= late_ms;
         if (late) {
             unlink_waiting(queue, op);
+            store->under_way--;
         }
-        bool waiting = queue->waiting != NULL;
         pthread_mutex_unlock(&queue->lock);
         if (!late) {
-            if (waiting) {
+            if (store->under_way > 0) {
                 set_timer(store);
             }
             return;
@@ -198,6 +203,7 @@ static void deliver(struct assay_watch *watch)
     pthread_mutex_unlock(&queue->lock);
     while (op != NULL) {
         struct assay_store_change *next = part_of(op)->next;
+        store->under_way--;
         op->done(op);
         op = next;
     }
