@@ -1,6 +1,6 @@
 #include "base/utf8.h"
 
-#include <string.h>
+#include "base/word.h"
 
 static bool continues(uint8_t c)
 {
@@ -35,20 +35,10 @@ size_t assay_utf8_first(struct assay_slice s)
     return 0;
 }
 
-/* Eight bytes at once, since nearly all text is plain ASCII: a byte's high bit is left set where
- * the byte is not ASCII, or (is_text) is below a space or is DEL. */
-static uint64_t word_of(const uint8_t *bytes)
-{
-    uint64_t word;
-    memcpy(&word, bytes, sizeof(word));
-    return word;
-}
-
-#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
-
+/* Eight bytes at once, since nearly all text is plain ASCII. */
 static struct assay_slice skip_ascii(struct assay_slice s)
 {
-    while (s.len >= 8 && (word_of(s.data) & EACH_BYTE(0x80)) == 0) {
+    while (s.len >= 8 && (assay_word_read(s.data) & ASSAY_HIGH_BITS) == 0) {
         s = assay_slice_of(s.data + 8, s.len - 8);
     }
     return s;
@@ -56,14 +46,7 @@ static struct assay_slice skip_ascii(struct assay_slice s)
 
 static struct assay_slice skip_printable(struct assay_slice s)
 {
-    while (s.len >= 8) {
-        uint64_t word = word_of(s.data);
-        uint64_t below =
-            (word | EACH_BYTE(0x80)) - EACH_BYTE(0x20); /* high bit gone: below a space */
-        uint64_t above = (word & EACH_BYTE(0x7F)) + EACH_BYTE(0x01); /* high bit set: DEL */
-        if (((word | ~below | above) & EACH_BYTE(0x80)) != 0) {
-            break;
-        }
+    while (s.len >= 8 && assay_word_unprintables(assay_word_read(s.data)) == 0) {
         s = assay_slice_of(s.data + 8, s.len - 8);
     }
     return s;

@@ -1,6 +1,7 @@
 #include "http/form.h"
 
 #include "base/utf8.h"
+#include "base/word.h"
 
 #include <string.h>
 
@@ -33,24 +34,16 @@ static bool is_plain(struct assay_slice text)
     return !has(text, '%') && !has(text, '+');
 }
 
-#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
-
-/* High bits set where `word` may have a byte that is 0; none set when it has none. */
-static uint64_t zero_bytes(uint64_t word)
-{
-    return (word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80);
-}
-
 /* Eight bytes at once: ASCII but NUL, '%' and '+'. So nothing to decode and nothing to refuse. */
 static bool is_simple(struct assay_slice text)
 {
     size_t at = 0;
     uint64_t odd = 0;
     for (; text.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, text.data + at, sizeof(word));
-        odd |= (word & EACH_BYTE(0x80)) | zero_bytes(word) | zero_bytes(word ^ EACH_BYTE('%')) |
-               zero_bytes(word ^ EACH_BYTE('+'));
+        uint64_t word = assay_word_read(text.data + at);
+        odd |= (word & ASSAY_HIGH_BITS) | assay_word_zeros(word) |
+               assay_word_zeros(word ^ ASSAY_EACH_BYTE('%')) |
+               assay_word_zeros(word ^ ASSAY_EACH_BYTE('+'));
     }
     for (; at < text.len; at++) {
         uint8_t c = text.data[at];

@@ -1,6 +1,7 @@
 #include "json/writer.h"
 
 #include "base/utf8.h"
+#include "base/word.h"
 
 #include <string.h>
 
@@ -61,23 +62,11 @@ static const bool plain_bytes[256] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 };
 
-#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
-
-/* High bits set where `word` may have a byte that is 0; none set when it has none. */
-static uint64_t zero_bytes(uint64_t word)
-{
-    return (word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80);
-}
-
 /* Eight bytes that all stand for themselves; what it says no to is looked at singly. */
-static bool is_plain_word(const uint8_t *bytes)
+static bool is_plain_word(uint64_t word)
 {
-    uint64_t word;
-    memcpy(&word, bytes, sizeof(word));
-    uint64_t below = (word | EACH_BYTE(0x80)) - EACH_BYTE(0x20); /* high bit gone: below a space */
-    uint64_t above = (word & EACH_BYTE(0x7F)) + EACH_BYTE(0x01); /* high bit set: DEL */
-    uint64_t special = zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\'));
-    return ((word | ~below | above | special) & EACH_BYTE(0x80)) == 0;
+    return (assay_word_unprintables(word) | assay_word_zeros(word ^ ASSAY_EACH_BYTE('"')) |
+            assay_word_zeros(word ^ ASSAY_EACH_BYTE('\\'))) == 0;
 }
 
 /* Copies `s` to `out` as long as its bytes stand for themselves; how many did. Both have room for a
@@ -92,16 +81,18 @@ static size_t copy_plain(uint8_t *out, struct assay_slice s)
         return at;
     }
     for (; s.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-        if (!is_plain_word(s.data + at)) {
+        uint64_t word = assay_word_read(s.data + at);
+        if (!is_plain_word(word)) {
             return at;
         }
-        memcpy(out + at, s.data + at, sizeof(uint64_t));
+        memcpy(out + at, &word, sizeof(word));
     }
     size_t last = s.len - sizeof(uint64_t);
-    if (!is_plain_word(s.data + last)) {
+    uint64_t word = assay_word_read(s.data + last);
+    if (!is_plain_word(word)) {
         return at;
     }
-    memcpy(out + last, s.data + last, sizeof(uint64_t));
+    memcpy(out + last, &word, sizeof(word));
     return s.len;
 }
 
@@ -109,7 +100,7 @@ static size_t copy_plain(uint8_t *out, struct assay_slice s)
 static size_t plain_run(struct assay_slice s)
 {
     size_t run = 0;
-    while (s.len - run >= sizeof(uint64_t) && is_plain_word(s.data + run)) {
+    while (s.len - run >= sizeof(uint64_t) && is_plain_word(assay_word_read(s.data + run))) {
         run += sizeof(uint64_t);
     }
     while (run < s.len && plain_bytes[s.data[run]]) {

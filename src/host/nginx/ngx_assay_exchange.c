@@ -13,6 +13,7 @@
 /* All that an exchange needs, in one allocation of the worker's: a change may outlive its request.
  */
 struct block {
+    struct block *next_free;
     struct assay_exchange exchange;
     struct assay_store *store; /* the location's */
     struct assay_arena arena;
@@ -32,7 +33,6 @@ struct block {
     bool scrypt_pending;
     int64_t now_s; /* wall clock, when the exchange began or was last waited for */
     int64_t start_us;
-    struct block *next_free;
     uint8_t memory[ARENA_SIZE];
 };
 
@@ -46,6 +46,7 @@ static struct block *take_block(void)
     struct block *block = worker->free_blocks;
     if (block != NULL) {
         worker->free_blocks = block->next_free;
+        __builtin_prefetch(worker->free_blocks); /* the next request's, cold by now */
         worker->free_count--;
     } else {
         block = ngx_alloc(sizeof(*block), ngx_cycle->log);

@@ -31,6 +31,7 @@ static enum assay_status open_one(const struct ngx_assay_store_conf *conf, struc
         .max_size = conf->max_size,
         .map_size = conf->map_size,
         .sweep = conf->sweep,
+        .warm = true,
         .loop = ngx_assay_loop(),
         .log = log,
         .meter = &ret->meter,

@@ -359,6 +359,14 @@ static void harden(ngx_cycle_t *cycle)
     }
 }
 
+/* Requests of one turn are answered together, so that their memory comes and goes by the dozen: the
+ * heap's end would be given to the kernel and asked for again each time, page by page. */
+static void keep_heap(void)
+{
+    static const int kept = 16 << 20; /* bytes free at its end before any is given back */
+    (void)mallopt(M_TRIM_THRESHOLD, kept);
+}
+
 static ngx_int_t init_process(ngx_cycle_t *cycle)
 {
     struct main_conf *main =
@@ -370,6 +378,7 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
     harden(cycle);
+    keep_heap();
     ngx_assay_worker_open(cycle, &main->stores);
     return NGX_OK;
 }

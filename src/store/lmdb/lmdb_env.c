@@ -179,6 +179,7 @@ enum assay_status lmdb_env_open(struct lmdb_store *store, unsigned flags,
         lmdb_env_close(store);
         return status;
     }
+    store->warmed_pages = 0;
     mdb_txn_reset(store->lister);
     mdb_txn_reset(store->reader);
     return ASSAY_OK;
@@ -186,6 +187,7 @@ enum assay_status lmdb_env_open(struct lmdb_store *store, unsigned flags,
 
 void lmdb_env_close(struct lmdb_store *store)
 {
+    lmdb_find_forget(store);
     mdb_txn_abort(store->reader); /* takes NULL */
     store->reader = NULL;
     mdb_txn_abort(store->lister);

@@ -204,40 +204,7 @@ static void refuse(struct assay_store_find *find, enum assay_status status,
     find->done(find);
 }
 
-/* --- snapshots
- *
- * The look-ups that have come in during one turn of the loop are answered together, from one
- * snapshot that is taken after the last of them: so each has a snapshot that is younger than its
- * request, and the pages that all of them want are asked of memory at once. */
-
-static enum assay_status open_snapshot(struct lmdb_store *store,
-                                       struct assay_header_record *ret_header,
-                                       struct assay_error *reterr)
-{
-    MDB_envinfo info;
-    /* Not while its data is not there any more: others may write to what is in its place. */
-    bool readable = store->reader != NULL && !atomic_load(&store->trouble.gone);
-    int rc = readable ? mdb_txn_renew(store->reader) : MDB_PANIC;
-    if (rc != 0) {
-        return lmdb_fail(rc, "the store cannot be read", reterr);
-    }
-    enum assay_status status = lmdb_read_header(store, store->reader, ret_header, reterr);
-    if (status == ASSAY_OK) {
-        status = lmdb_ring_refresh(store, store->reader, ret_header->keys_seq, &store->reader_ring,
-                                   reterr);
-    }
-    rc = status == ASSAY_OK ? mdb_env_info(store->env, &info) : 0;
-    if (rc != 0) {
-        status = lmdb_fail(rc, "the store cannot be read", reterr);
-    }
-    if (status != ASSAY_OK) {
-        mdb_txn_reset(store->reader);
-        return status;
-    }
-    store->pages.count = info.me_last_pgno + 1;
-    store->finds.snapshot++;
-    return ASSAY_OK;
-}
+/* --- lists of look-ups */
 
 static struct assay_store_find *next_of(const struct assay_store_find *find)
 {
@@ -278,7 +245,42 @@ static bool unlink_find(struct lmdb_find_list *list, struct assay_store_find *fi
     return true;
 }
 
-/* Asks memory for the tokens of the next look-ups. Trouble is left for the look-up itself to meet.
+/* --- snapshots
+ *
+ * The look-ups that have come in during one turn of the loop are answered together, from one
+ * snapshot that is taken after the last of them: so each has a snapshot that is younger than its
+ * request, and the pages that all of them want are asked of memory at once. */
+
+static enum assay_status open_snapshot(struct lmdb_store *store,
+                                       struct assay_header_record *ret_header,
+                                       struct assay_error *reterr)
+{
+    MDB_envinfo info;
+    /* Not while its data is not there any more: others may write to what is in its place. */
+    bool readable = store->reader != NULL && !atomic_load(&store->trouble.gone);
+    int rc = readable ? mdb_txn_renew(store->reader) : MDB_PANIC;
+    if (rc != 0) {
+        return lmdb_fail(rc, "the store cannot be read", reterr);
+    }
+    enum assay_status status = lmdb_read_header(store, store->reader, ret_header, reterr);
+    if (status == ASSAY_OK) {
+        status = lmdb_ring_refresh(store, store->reader, ret_header->keys_seq, &store->reader_ring,
+                                   reterr);
+    }
+    rc = status == ASSAY_OK ? mdb_env_info(store->env, &info) : 0;
+    if (rc != 0) {
+        status = lmdb_fail(rc, "the store cannot be read", reterr);
+    }
+    if (status != ASSAY_OK) {
+        mdb_txn_reset(store->reader);
+        return status;
+    }
+    store->pages.count = info.me_last_pgno + 1;
+    store->finds.snapshot++;
+    return ASSAY_OK;
+}
+
+/* Fetches the tokens of the next look-ups from memory. Trouble is left for each to meet by itself.
  */
 static void look_ahead(struct lmdb_store *store)
 {
@@ -288,11 +290,11 @@ static void look_ahead(struct lmdb_store *store)
     for (struct assay_store_find *find = finds->answering.first; find != NULL && seen < LMDB_AHEAD;
          find = next_of(find), seen++) {
         struct assay_lookup *lookup = find->lookup;
-        struct lmdb_ahead *at = &finds->ahead[finds->ahead_count];
         if (!lookup->want_token) {
             continue;
         }
         open_address(store, lookup);
+        struct lmdb_ahead *at = &finds->ahead[finds->ahead_count];
         *at = (struct lmdb_ahead){.of = lookup, .number = lookup->token_id.seq};
         if (lookup->address_opened &&
             tree_of(store, lookup->token_id.lifetime_class, &at->tree, NULL) == ASSAY_OK) {
@@ -312,8 +314,8 @@ static void answer_waiting(struct lmdb_store *store)
     struct assay_store_find *find;
     finds->answering = finds->waiting;
     finds->waiting = (struct lmdb_find_list){0};
-
     finds->ahead_count = 0;
+
     enum assay_status status = open_snapshot(store, &header, &error);
     for (size_t i = 0; (find = finds->answering.first) != NULL; i++) {
         if (status == ASSAY_OK && i % LMDB_AHEAD == 0 && next_of(find) != NULL) {
@@ -365,6 +367,13 @@ void lmdb_find_cancel(struct assay_store *base, struct assay_store_find *find)
     if (!unlink_find(&finds->answering, find)) {
         (void)unlink_find(&finds->waiting, find);
     }
+}
+
+void lmdb_find_forget(struct lmdb_store *store)
+{
+    struct lmdb_finds *finds = &store->finds;
+    finds->ahead_count = 0;
+    memset(finds->trees, 0, sizeof(finds->trees));
 }
 
 void lmdb_find_init(struct lmdb_store *store)

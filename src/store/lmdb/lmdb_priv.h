@@ -20,7 +20,6 @@
 #define LMDB_CLIENT_SLOTS 64
 #define LMDB_SWEEP_EVERY_MS 2000
 #define LMDB_LOOK_EVERY_MS 1000 /* room, files, witness */
-#define LMDB_AHEAD 16           /* look-ups whose pages are asked of memory at once */
 
 /* The sealing keys as one thread uses them, and which state of the store they are of. */
 struct lmdb_ring {
@@ -88,8 +87,8 @@ struct lmdb_finds {
     struct lmdb_find_list answering; /* from the snapshot that is open */
     struct assay_task task;
     bool task_set;
-    uint64_t snapshot; /* counts them */
-    struct lmdb_ahead ahead[LMDB_AHEAD];
+    uint64_t snapshot;                   /* counts them */
+    struct lmdb_ahead ahead[LMDB_AHEAD]; /* of the next to be answered */
     size_t ahead_count;
     struct lmdb_kept_tree trees[ASSAY_LIFETIME_CLASSES];
 };
@@ -142,6 +141,8 @@ struct lmdb_store {
     struct lmdb_ring writer_ring;
     struct assay_digester *digester;
     int wake_fd;
+    bool warm; /* there is more to look at beforehand */
+    uint64_t warmed_pages;
     int64_t witness_ms; /* when it was written last, CLOCK_MONOTONIC */
     int64_t last_sweep_ms;
     bool sweep_more; /* the last one left something to remove */
@@ -195,6 +196,11 @@ void lmdb_find_stop(struct lmdb_store *store);
 void lmdb_clients_forget(struct lmdb_store *store);
 void lmdb_find_submit(struct assay_store *base, struct assay_store_find *find);
 void lmdb_find_cancel(struct assay_store *base, struct assay_store_find *find);
+/* The map is about to go: nothing may lead into it any more. */
+void lmdb_find_forget(struct lmdb_store *store);
+
+/* lmdb_warm.c: looks at a stretch of the map beforehand; false when there is no more. */
+bool lmdb_warm_some(struct lmdb_store *store);
 
 /* lmdb_files.c: the files beside the data */
 

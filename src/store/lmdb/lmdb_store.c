@@ -76,6 +76,7 @@ static struct lmdb_store *make(const struct assay_lmdb_options *options)
     store->map_size = options->map_size == 0 ? ASSAY_STORE_MAP_SIZE : options->map_size;
     store->read_only = options->read_only;
     store->sweep = options->sweep;
+    store->warm = options->warm;
     store->loop = options->loop;
     store->log = options->log;
     store->meter = options->meter;

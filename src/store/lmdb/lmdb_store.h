@@ -21,6 +21,7 @@ struct assay_lmdb_options {
     uint64_t max_size; /* bytes; 0: ASSAY_STORE_DEFAULT_MAX_SIZE */
     uint64_t map_size; /* bytes; 0: ASSAY_STORE_MAP_SIZE (tests under valgrind: 8 GiB) */
     bool read_only;    /* no writer thread; every change is ASSAY_ERR_STORE */
+    bool warm;         /* map beforehand what is in memory: for who will look up much */
     bool sweep;        /* this process sweeps when it has nothing else to do */
     struct assay_loop *loop;
     struct assay_log *log;

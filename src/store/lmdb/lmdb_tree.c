@@ -26,6 +26,8 @@
 /* The record of a named database. */
 #define TREE_RECORD 48
 #define TREE_DEPTH_AT 6
+#define TREE_BRANCHES_AT 8
+#define TREE_LEAVES_AT 16
 #define TREE_ENTRIES_AT 32
 #define TREE_ROOT_AT 40
 #define MAX_DEPTH 32
@@ -94,6 +96,8 @@ enum assay_status lmdb_tree_parse(const struct lmdb_pages *pages, struct assay_s
         .entries = read_u64(record.data + TREE_ENTRIES_AT),
         .depth = read_u16(record.data + TREE_DEPTH_AT),
     };
+    uint64_t branches = read_u64(record.data + TREE_BRANCHES_AT);
+    ret->fanout = branches == 0 ? 1 : read_u64(record.data + TREE_LEAVES_AT) / branches + 1;
     return ret->depth <= MAX_DEPTH ? ASSAY_OK : damaged(reterr);
 }
 
@@ -141,32 +145,50 @@ static uint64_t key_at(const struct page *page, size_t index)
     return read_u64(page->bytes + at + NODE_HEAD);
 }
 
-/* Where `number` would be if the keys between two indices were evenly spread, as numbers are that
- * are given out one after the other. */
-static size_t guess(uint64_t number, size_t low, uint64_t low_key, size_t high, uint64_t high_key)
-{
-    double share = (double)(number - low_key) / (double)(high_key - low_key);
-    return low + (size_t)(share * (double)(high - low));
-}
+static const struct lmdb_range unknown = {.low = 0, .high = UINT64_MAX};
 
-/* The last index whose key is not above `number`. The first is taken without a look: a branch has
- * no key there. */
-static size_t search(const struct page *page, uint64_t number)
+/* Where `number` would be among `nodes` if keys were spread evenly over `range`, as numbers are
+ * that are given out one after the other. At most the last. */
+static size_t guess(uint64_t number, struct lmdb_range range, size_t nodes)
 {
-    size_t low = 1;
-    size_t high = page->nodes - 1;
-    if (high < low || number < key_at(page, low)) {
+    if (number <= range.low) {
         return 0;
     }
-    uint64_t high_key = key_at(page, high);
-    if (number >= high_key) {
-        return high;
+    if (number >= range.high) {
+        return nodes - 1;
     }
-    /* From here on the key at `low` is not above the number, and that at `high` is. */
-    size_t probe = guess(number, low, key_at(page, low), high, high_key);
+    double share = (double)(number - range.low) / (double)(range.high - range.low);
+    size_t index = (size_t)(share * (double)nodes);
+    return index < nodes ? index : nodes - 1;
+}
+
+/* The range, from the page itself as far as it is not known. */
+static struct lmdb_range range_of(const struct page *page, struct lmdb_range known)
+{
+    size_t first = page->leaf ? 0 : 1; /* a branch has no key at its first */
+    if (page->nodes > first && known.low == 0) {
+        known.low = key_at(page, first);
+    }
+    if (page->nodes > first && known.high == UINT64_MAX) {
+        known.high = key_at(page, page->nodes - 1) + 1;
+    }
+    return known;
+}
+
+/* The last index whose key is not above `number`; the first is taken without a look. Starts at a
+ * guess and steps from there, further each time. */
+static size_t search(const struct page *page, uint64_t number, struct lmdb_range known)
+{
+    size_t low = 0;
+    size_t high = page->nodes; /* that key is above, or there is none */
+    size_t probe = high > 1 ? guess(number, range_of(page, known), high) : 0;
     for (size_t step = 1; high - low > 1; step *= 2) {
         probe = probe <= low ? low + 1 : probe >= high ? high - 1 : probe;
-        if (key_at(page, probe) <= number) {
+        uint64_t key = key_at(page, probe);
+        if (key == number) {
+            return probe;
+        }
+        if (key < number) {
             low = probe;
             probe = high - low > step ? low + step : low + (high - low) / 2;
         } else {
@@ -182,17 +204,30 @@ static const uint8_t *page_bytes(const struct lmdb_pages *pages, uint64_t number
     return number < pages->count ? pages->base + number * pages->page_size : NULL;
 }
 
-/* The page below branch `at` that `number` would be in; LMDB_NO_PAGE where `at` is damaged. */
-static uint64_t child_of(const struct lmdb_tree *tree, uint64_t at, uint64_t number)
+/* One level down, to where `number` would be. */
+static struct lmdb_place child_of(const struct lmdb_pages *pages, struct lmdb_place at,
+                                  uint64_t number)
 {
     struct page page;
-    if (!open_page(&tree->pages, at, &page) || page.leaf) {
-        return LMDB_NO_PAGE;
+    struct lmdb_place child = {.page = LMDB_NO_PAGE, .range = at.range};
+    if (!open_page(pages, at.page, &page) || page.leaf) {
+        return child;
     }
-    const uint8_t *node = node_at(&page, search(&page, number));
-    return node == NULL ? LMDB_NO_PAGE
-                        : (uint64_t)read_u16(node) | (uint64_t)read_u16(node + 2) << 16 |
-                              (uint64_t)read_u16(node + NODE_FLAGS_AT) << 32;
+    size_t index = search(&page, number, at.range);
+    const uint8_t *node = node_at(&page, index);
+    if (node == NULL) {
+        return child;
+    }
+    child.page = (uint64_t)read_u16(node) | (uint64_t)read_u16(node + 2) << 16 |
+                 (uint64_t)read_u16(node + NODE_FLAGS_AT) << 32;
+    child.range.low = index == 0 ? at.range.low : key_at(&page, index);
+    child.range.high = index + 1 == page.nodes ? at.range.high : key_at(&page, index + 1);
+    return child;
+}
+
+static struct lmdb_place root_of(const struct lmdb_tree *tree)
+{
+    return (struct lmdb_place){.page = tree->root, .range = unknown};
 }
 
 /* The value of a leaf's node: inside the page, or on pages of its own. */
@@ -225,148 +260,140 @@ static enum assay_status value_of(const struct lmdb_tree *tree, const struct pag
 }
 
 /* The value of `number` in the leaf that it would be in. */
-static enum assay_status get_in(const struct lmdb_tree *tree, const struct page *page,
-                                uint64_t number, struct assay_slice *ret,
-                                struct assay_error *reterr)
+static enum assay_status get_at(const struct lmdb_tree *tree, struct lmdb_place at, uint64_t number,
+                                struct assay_slice *ret, struct assay_error *reterr)
 {
-    size_t index = search(page, number);
-    if (key_at(page, index) != number) {
+    struct page page;
+    if (tree->root == LMDB_NO_PAGE) {
         return assay_fail(ASSAY_ERR_ABSENT, "no such entry", reterr);
     }
-    const uint8_t *node = node_at(page, index);
-    if (node == NULL || read_u16(node + NODE_KEY_SIZE_AT) != KEY_SIZE ||
-        (size_t)(page->bytes + page->size - node) < NODE_HEAD + KEY_SIZE) {
+    if (!open_page(&tree->pages, at.page, &page) || !page.leaf) {
         return damaged(reterr);
     }
-    return value_of(tree, page, node, ret, reterr);
+    size_t index = search(&page, number, at.range);
+    if (key_at(&page, index) != number) {
+        return assay_fail(ASSAY_ERR_ABSENT, "no such entry", reterr);
+    }
+    const uint8_t *node = node_at(&page, index);
+    if (node == NULL || read_u16(node + NODE_KEY_SIZE_AT) != KEY_SIZE ||
+        (size_t)(page.bytes + page.size - node) < NODE_HEAD + KEY_SIZE) {
+        return damaged(reterr);
+    }
+    return value_of(tree, &page, node, ret, reterr);
 }
 
 enum assay_status lmdb_tree_get(const struct lmdb_tree *tree, uint64_t number,
                                 struct assay_slice *ret, struct assay_error *reterr)
 {
-    struct page page;
-    uint64_t at = tree->root;
-    if (tree->root == LMDB_NO_PAGE) {
-        return assay_fail(ASSAY_ERR_ABSENT, "no such entry", reterr);
-    }
+    struct lmdb_place at = root_of(tree);
     for (unsigned level = 1; level < tree->depth; level++) {
-        at = child_of(tree, at, number);
+        at = child_of(&tree->pages, at, number);
     }
-    if (!open_page(&tree->pages, at, &page) || !page.leaf) {
-        return damaged(reterr);
+    return get_at(tree, at, number, ret, reterr);
+}
+
+/* --- looking ahead
+ *
+ * A page that no cache knows takes a third of a microsecond to come, most of it to find out where
+ * it is; but many can come at once, if they are asked for close together. So the addresses are
+ * worked out first, for all look-ups, and then read in one short loop. */
+
+#define LINE 64        /* bytes that memory gives at once */
+#define BRANCH_NODE 16 /* bytes of a branch's node with a key of 8 */
+#define RECORD_LINES 4 /* of a usual value, with what is before it */
+
+struct wanted {
+    const uint8_t *at[LMDB_AHEAD * RECORD_LINES];
+    size_t count;
+};
+
+static void want(struct wanted *wanted, const uint8_t *at)
+{
+    wanted->at[wanted->count++] = at;
+}
+
+static void touch(struct wanted *wanted)
+{
+    for (size_t i = 0; i < wanted->count; i++) {
+        (void)*(const volatile uint8_t *)wanted->at[i];
     }
-    return get_in(tree, &page, number, ret, reterr);
+    wanted->count = 0;
+}
+
+/* Most branches have as many nodes as the next, filled in from the page's end in their order: so
+ * the guess tells where in the page the node is, and where its place is noted. */
+static void want_branch(const struct lmdb_ahead *ahead, struct wanted *wanted)
+{
+    const struct lmdb_pages *pages = &ahead->tree->pages;
+    const uint8_t *page = page_bytes(pages, ahead->place.page);
+    size_t most = (pages->page_size - PAGE_HEAD) / (BRANCH_NODE + 2);
+    size_t fanout = ahead->tree->fanout < most ? (size_t)ahead->tree->fanout : most;
+    if (page != NULL) {
+        size_t index = guess(ahead->number, ahead->place.range, fanout);
+        want(wanted, page);
+        want(wanted, page + PAGE_HEAD + 2 * index);
+        want(wanted, page + pages->page_size - NODE_HEAD - BRANCH_NODE * index);
+    }
+}
+
+/* The head of a leaf, with the places of its nodes. */
+static void want_leaf(const struct lmdb_ahead *ahead, struct wanted *wanted)
+{
+    const uint8_t *page = page_bytes(&ahead->tree->pages, ahead->place.page);
+    if (page != NULL) {
+        want(wanted, page);
+    }
+}
+
+static void want_record(const struct lmdb_ahead *ahead, struct wanted *wanted)
+{
+    struct page page;
+    if (!open_page(&ahead->tree->pages, ahead->place.page, &page)) {
+        return;
+    }
+    struct lmdb_range range = range_of(&page, ahead->place.range);
+    const uint8_t *node = node_at(&page, guess(ahead->number, range, page.nodes));
+    const uint8_t *end = page.bytes + page.size;
+    for (size_t i = 0; node != NULL && i < RECORD_LINES && node < end; i++) {
+        want(wanted, node);
+        node = (size_t)(end - node) > LINE ? node + LINE : end;
+    }
+}
+
+/* Down the upper levels, which are few pages and always near, to the last branch above the leaves,
+ * or to the leaf that is the whole tree. */
+static void go_near(struct lmdb_ahead *ahead)
+{
+    ahead->place = root_of(ahead->tree);
+    for (unsigned level = 2; level < ahead->tree->depth; level++) {
+        ahead->place = child_of(&ahead->tree->pages, ahead->place, ahead->number);
+    }
+}
+
+void lmdb_tree_look_ahead(struct lmdb_ahead *ahead, size_t count)
+{
+    struct wanted wanted = {.count = 0};
+    assert(count <= LMDB_AHEAD);
+    for (size_t i = 0; i < count; i++) {
+        go_near(&ahead[i]);
+        want_branch(&ahead[i], &wanted);
+    }
+    touch(&wanted);
+    for (size_t i = 0; i < count; i++) {
+        if (ahead[i].tree->depth > 1) {
+            ahead[i].place = child_of(&ahead[i].tree->pages, ahead[i].place, ahead[i].number);
+        }
+        want_leaf(&ahead[i], &wanted);
+    }
+    touch(&wanted);
+    for (size_t i = 0; i < count; i++) {
+        want_record(&ahead[i], &wanted);
+    }
+    touch(&wanted);
 }
 
 enum assay_status lmdb_tree_get_ahead(const struct lmdb_ahead *ahead, struct assay_slice *ret,
                                       struct assay_error *reterr)
 {
-    const struct lmdb_tree *tree = ahead->tree;
-    struct page page;
-    if (tree->root == LMDB_NO_PAGE || !open_page(&tree->pages, ahead->page, &page) || !page.leaf) {
-        return lmdb_tree_get(tree, ahead->number, ret, reterr);
-    }
-    return get_in(tree, &page, ahead->number, ret, reterr);
-}
-
-/* --- looking ahead */
-
-#define LINE 64 /* bytes that memory gives at once */
-
-static void fetch(const uint8_t *at)
-{
-    __builtin_prefetch(at);
-}
-
-/* The line of a node's head and key, and those behind it that hold its value. */
-static void fetch_node(const struct page *page, size_t index, size_t lines)
-{
-    const uint8_t *node = node_at(page, index);
-    for (size_t i = 0; node != NULL && i < lines; i++) {
-        fetch(node + i * LINE);
-    }
-}
-
-/* Goes down the upper levels, which are few pages and always near, to the last branch above the
- * leaves. */
-static void go_near(struct lmdb_ahead *ahead)
-{
-    const struct lmdb_tree *tree = ahead->tree;
-    ahead->page = tree == NULL ? LMDB_NO_PAGE : tree->root;
-    for (unsigned level = 2; tree != NULL && level < tree->depth; level++) {
-        ahead->page = child_of(tree, ahead->page, ahead->number);
-    }
-}
-
-static bool is_deep(const struct lmdb_ahead *ahead)
-{
-    return ahead->tree != NULL && ahead->tree->depth > 1;
-}
-
-/* The first lines of a page: its head, and where its nodes are. A branch is full of small ones. */
-static void fetch_page(const struct lmdb_ahead *ahead, size_t lines)
-{
-    const uint8_t *page = ahead->tree == NULL ? NULL : page_bytes(&ahead->tree->pages, ahead->page);
-    for (size_t i = 0; page != NULL && i < lines; i++) {
-        fetch(page + i * LINE);
-    }
-}
-
-static bool open_ahead(const struct lmdb_ahead *ahead, struct page *ret)
-{
-    return ahead->tree != NULL && open_page(&ahead->tree->pages, ahead->page, ret);
-}
-
-/* The keys that a page's guess is made from. */
-static void fetch_ends(const struct lmdb_ahead *ahead)
-{
-    struct page page;
-    if (open_ahead(ahead, &page)) {
-        fetch_node(&page, page.nodes > 1 ? 1 : 0, 1);
-        fetch_node(&page, page.nodes - 1, 1);
-    }
-}
-
-/* The node itself, as far as the ends of the page tell. */
-static void fetch_guess(const struct lmdb_ahead *ahead)
-{
-    static const size_t lines_of_record = 4;
-    struct page page;
-    if (!open_ahead(ahead, &page)) {
-        return;
-    }
-    size_t last = page.nodes - 1;
-    uint64_t low_key = last == 0 ? 0 : key_at(&page, 1);
-    uint64_t high_key = key_at(&page, last);
-    size_t index = ahead->number >= high_key ? last : 0;
-    if (ahead->number > low_key && ahead->number < high_key) {
-        index = guess(ahead->number, 1, low_key, last, high_key);
-    }
-    fetch_node(&page, index, page.leaf ? lines_of_record : 1);
-}
-
-void lmdb_tree_look_ahead(struct lmdb_ahead *ahead, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        go_near(&ahead[i]);
-        fetch_page(&ahead[i], 8);
-    }
-    for (size_t i = 0; i < count; i++) {
-        fetch_ends(&ahead[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        fetch_guess(&ahead[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (is_deep(&ahead[i])) {
-            ahead[i].page = child_of(ahead[i].tree, ahead[i].page, ahead[i].number);
-            fetch_page(&ahead[i], 1);
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        fetch_ends(&ahead[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        fetch_guess(&ahead[i]);
-    }
+    return get_at(ahead->tree, ahead->place, ahead->number, ret, reterr);
 }

@@ -29,6 +29,7 @@ struct lmdb_tree {
     struct lmdb_pages pages;
     uint64_t root; /* page number; LMDB_NO_PAGE of an empty tree */
     uint64_t entries;
+    uint64_t fanout; /* of its branches, about */
     unsigned depth;
 };
 
@@ -50,16 +51,31 @@ ASSAY_MUST_USE enum assay_status lmdb_tree_parse(const struct lmdb_pages *pages,
 ASSAY_MUST_USE enum assay_status lmdb_tree_get(const struct lmdb_tree *tree, uint64_t number,
                                                struct assay_slice *ret, struct assay_error *reterr);
 
-/* One look-up that is to come. */
-struct lmdb_ahead {
-    const void *of;               /* the caller's */
-    const struct lmdb_tree *tree; /* NULL: none after all */
-    uint64_t number;
-    uint64_t page; /* private */
+/* What is known of the keys of a page before it is read: none is below `low`, all are below `high`.
+ */
+struct lmdb_range {
+    uint64_t low;  /* 0: not known */
+    uint64_t high; /* UINT64_MAX: not known */
 };
 
-/* Asks memory for what lmdb_tree_get will want for each of `count`, all at once. Changes nothing
- * and fails at nothing. */
+/* A place on the way down a tree. */
+struct lmdb_place {
+    uint64_t page; /* LMDB_NO_PAGE: there is none, or the page above it is damaged */
+    struct lmdb_range range;
+};
+
+#define LMDB_AHEAD 32 /* look-ups that are looked ahead for at once */
+
+/* One look-up that is to come, in the snapshot that is open. */
+struct lmdb_ahead {
+    const void *of; /* the caller's */
+    const struct lmdb_tree *tree;
+    uint64_t number;
+    struct lmdb_place place; /* private */
+};
+
+/* Fetches from memory what lmdb_tree_get will want for each of `count` (at most LMDB_AHEAD), all at
+ * once. Decides nothing, and fails at nothing. */
 void lmdb_tree_look_ahead(struct lmdb_ahead *ahead, size_t count);
 
 /* lmdb_tree_get, from where looking ahead came to. */

@@ -583,7 +583,8 @@ static struct timespec in_ms(int64_t wait_ms)
 static bool wait_for_work(struct lmdb_store *store, bool *ret_stop)
 {
     struct lmdb_queue *queue = &store->queue;
-    struct timespec until = in_ms(store->sweep_more   ? SWEEP_ON_MS
+    struct timespec until = in_ms(store->warm         ? 0
+                                  : store->sweep_more ? SWEEP_ON_MS
                                   : in_trouble(store) ? RETRY_EVERY_MS
                                                       : LMDB_LOOK_EVERY_MS);
     pthread_mutex_lock(&queue->lock);
@@ -617,6 +618,9 @@ static void *write_until_told_to_stop(void *argument)
         if (!stop && lmdb_now_ms() - looked_ms >= every_ms) {
             look_after(store);
             looked_ms = lmdb_now_ms();
+        }
+        if (!stop) {
+            (void)lmdb_warm_some(store);
         }
         if (!stop && sweep_is_due(store)) {
             lmdb_sweep_once(store);
