@@ -64,6 +64,11 @@ uint64_t fx_client_version(struct fixture *fx, const char *id);
 struct assay_slice fx_token_id(const struct assay_token_draft *draft, uint8_t out[8]);
 struct assay_slice fx_grant_id(const struct assay_token_draft *draft, uint8_t out[8]);
 
+/* For those who look at the status alone. */
+void fx_ignore(struct assay_store_find *find);
+void fx_ignore_list(struct assay_store_list *list);
+bool fx_no_row(struct assay_query *query);
+
 #define FX_TEST(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +61,8 @@ static enum assay_status check_row(struct lmdb_store *store, size_t db, const MD
         struct assay_cutoff cutoff;
         struct assay_grant_record grant;
         struct assay_event event;
+        struct assay_end_record end;
+        struct assay_once_record once;
     } parsed;
     (void)store;
     if (name.len == sizeof(number)) {
@@ -78,10 +81,12 @@ static enum assay_status check_row(struct lmdb_store *store, size_t db, const MD
         return assay_grant_record_parse(number, bytes, &parsed.grant, reterr);
     case LMDB_DB_EVENT:
         return assay_event_parse(number, bytes, &parsed.event, reterr);
-    case LMDB_DB_KEY: /* read by the ring */
-    case LMDB_DB_GRANT_SUBJECT:
     case LMDB_DB_ONCE:
+        return assay_once_record_parse(name, bytes, &parsed.once, reterr);
     case LMDB_DB_ENDS:
+        return assay_end_record_parse(name, bytes, &parsed.end, reterr);
+    case LMDB_DB_KEY:           /* read by the ring */
+    case LMDB_DB_GRANT_SUBJECT: /* an index without a value */
         return ASSAY_OK;
     }
     return ASSAY_OK;
@@ -125,11 +130,32 @@ static enum assay_status check_all(struct lmdb_store *store, MDB_txn *txn,
     return status;
 }
 
+/* A restore under way. */
+struct restore {
+    const char *path; /* of the store's directory */
+    int dir_fd;
+    bool keep_tokens;
+    int64_t now_s;
+    uint64_t seen_seq; /* last number of the store that goes, as far as its witness knows */
+    struct assay_header_record header; /* of the store that comes */
+};
+
+/* No number may be lower than one that was given before, by the backup's store, by the one that
+ * goes, or by any other within the same second. */
+static uint64_t first_number(const struct restore *r, uint64_t seq)
+{
+    uint64_t floor = lmdb_seq_floor(r->now_s);
+    uint64_t highest = seq > floor ? seq : floor;
+    return (highest > r->seen_seq ? highest : r->seen_seq) + 1;
+}
+
 /* The new life of a restored store: another identity, numbers ahead of any that the old one can
  * have given, and, unless tokens are to be kept, an end to everything before. */
-static enum assay_status start_anew(struct lmdb_store *store, bool keep_tokens, int64_t now_s,
+static enum assay_status start_anew(struct lmdb_store *store, struct restore *r,
                                     struct assay_error *reterr)
 {
+    int64_t now_s = r->now_s;
+    bool keep_tokens = r->keep_tokens;
     struct lmdb_write w = {.store = store};
     uint8_t bytes[ASSAY_HEADER_LEN];
     uint64_t seq;
@@ -141,8 +167,7 @@ static enum assay_status start_anew(struct lmdb_store *store, bool keep_tokens, 
     if (status == ASSAY_OK) {
         status = assay_random(w.header.log, sizeof(w.header.log), reterr);
     }
-    uint64_t floor = lmdb_seq_floor(now_s);
-    w.header.seq = (w.header.seq > floor ? w.header.seq : floor) + 1;
+    w.header.seq = first_number(r, w.header.seq);
     w.header.events_from = w.header.seq; /* the log of the new identity starts here */
     w.header.kept_until_s = keep_tokens ? lmdb_keep_until(&w, now_s) : 0;
     if (status == ASSAY_OK && !keep_tokens) {
@@ -161,6 +186,7 @@ static enum assay_status start_anew(struct lmdb_store *store, bool keep_tokens, 
         mdb_txn_abort(w.txn);
         return status;
     }
+    r->header = w.header;
     rc = mdb_txn_commit(w.txn);
     return rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the copy cannot be written", reterr);
 }
@@ -208,20 +234,21 @@ static void clean_up(int dir_fd)
 }
 
 /* Checks the copy whole and gives it its new life, still beside the old store. */
-static enum assay_status prepare(const char *path, int dir_fd, bool keep_tokens, int64_t now_s,
-                                 struct assay_error *reterr)
+static enum assay_status prepare(struct restore *r, struct assay_error *reterr)
 {
     char inner[4096];
-    struct lmdb_store store = {.dir_fd = dir_fd, .map_size = ASSAY_STORE_MAP_SIZE};
-    enum assay_status status = lmdb_data_check(dir_fd, "restore/data", reterr);
+    struct lmdb_store store = {.dir_fd = r->dir_fd, .map_size = ASSAY_STORE_MAP_SIZE};
+    enum assay_status status = lmdb_data_check(r->dir_fd, "restore/data", reterr);
     if (status != ASSAY_OK) {
         return assay_fail(ASSAY_ERR_CORRUPT, "the backup is damaged or is no store", reterr);
     }
-    snprintf(inner, sizeof(inner), "%s/restore", path);
+    if (snprintf(inner, sizeof(inner), "%s/restore", r->path) >= (int)sizeof(inner)) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's path is too long", reterr);
+    }
     store.path = inner;
     status = lmdb_env_open(&store, 0, reterr);
     if (status == ASSAY_OK) {
-        status = start_anew(&store, keep_tokens, now_s, reterr);
+        status = start_anew(&store, r, reterr);
         lmdb_env_close(&store);
     }
     if (status == ASSAY_ERR_CORRUPT) {
@@ -230,40 +257,64 @@ static enum assay_status prepare(const char *path, int dir_fd, bool keep_tokens,
     return status;
 }
 
-static enum assay_status put_in_place(int dir_fd, struct assay_error *reterr)
+/* The witness speaks of the store that goes: it is off the disk before the other one comes, which
+ * must not be taken for a stranger. The new one is for the case that somebody copies a file over
+ * the restored one before anything is written; without it nothing is lost but that. */
+static enum assay_status put_in_place(const struct restore *r, struct assay_error *reterr)
 {
-    (void)unlinkat(dir_fd, "witness", 0); /* it speaks of the store that goes */
-    if (renameat(dir_fd, "restore/data", dir_fd, "data") != 0 || fsync(dir_fd) != 0) {
+    int dir_fd = r->dir_fd;
+    (void)unlinkat(dir_fd, "witness", 0);
+    if (fsync(dir_fd) != 0 || renameat(dir_fd, "restore/data", dir_fd, "data") != 0 ||
+        fsync(dir_fd) != 0) {
         return assay_fail(ASSAY_ERR_SYSTEM, "the copy cannot be put in place", reterr);
     }
     lmdb_own_file(dir_fd, "data");
+    enum assay_status witnessed = lmdb_witness_write(dir_fd, &r->header, reterr);
+    (void)witnessed; /* it is restored all the same */
     return ASSAY_OK;
+}
+
+/* With the directory locked and nobody in the store. */
+static enum assay_status restore_alone(struct restore *r, const char *from,
+                                       struct assay_error *reterr)
+{
+    struct assay_header_record witness;
+    r->seen_seq = lmdb_witness_read(r->dir_fd, &witness) ? witness.seq : 0;
+    clean_up(r->dir_fd);
+    if (mkdirat(r->dir_fd, "restore", 0700) != 0) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be written", reterr);
+    }
+    enum assay_status status = bring_in(r->dir_fd, from, reterr);
+    if (status == ASSAY_OK) {
+        status = prepare(r, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = put_in_place(r, reterr);
+    }
+    clean_up(r->dir_fd);
+    return status;
 }
 
 enum assay_status assay_lmdb_restore(const char *path, const char *from, bool keep_tokens,
                                      int64_t now_s, struct assay_error *reterr)
 {
-    int dir_fd;
-    enum assay_status status = lmdb_dir_make(path, &dir_fd, reterr);
+    struct restore r = {.path = path, .keep_tokens = keep_tokens, .now_s = now_s};
+    int claim_fd;
+    enum assay_status status = lmdb_dir_make(path, &r.dir_fd, reterr);
     if (status != ASSAY_OK) {
         return status;
     }
-    clean_up(dir_fd);
-    if (lmdb_presence_any(dir_fd)) {
+    if (flock(r.dir_fd, LOCK_EX | LOCK_NB) != 0) {
+        status = assay_fail(ASSAY_ERR_CONFLICT, "another command is at work on the store", reterr);
+    } else if (!lmdb_presence_claim(r.dir_fd, &claim_fd)) {
         status =
             assay_fail(ASSAY_ERR_CONFLICT, "the store is in use: stop the server first", reterr);
-    } else if (mkdirat(dir_fd, "restore", 0700) != 0) {
-        status = assay_fail(ASSAY_ERR_SYSTEM, "the store's directory cannot be written", reterr);
     } else {
-        status = bring_in(dir_fd, from, reterr);
+        status = restore_alone(&r, from, reterr);
+        if (claim_fd >= 0) {
+            close(claim_fd);
+        }
     }
-    if (status == ASSAY_OK) {
-        status = prepare(path, dir_fd, keep_tokens, now_s, reterr);
-    }
-    if (status == ASSAY_OK) {
-        status = put_in_place(dir_fd, reterr);
-    }
-    clean_up(dir_fd);
-    close(dir_fd);
+    close(r.dir_fd);
     return status;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -405,7 +406,10 @@ enum assay_status assay_lmdb_create(const char *path, struct assay_error *reterr
     if (status != ASSAY_OK) {
         return status;
     }
-    status = take_dir(dir_fd, reterr);
+    status =
+        flock(dir_fd, LOCK_EX | LOCK_NB) == 0
+            ? take_dir(dir_fd, reterr)
+            : assay_fail(ASSAY_ERR_CONFLICT, "another command is at work on the store", reterr);
     if (status == ASSAY_OK) {
         status = create_data(path, dir_fd, reterr);
     }

@@ -138,12 +138,13 @@ void lmdb_presence_look(struct lmdb_store *store)
     }
 }
 
-bool lmdb_presence_any(int dir_fd)
+bool lmdb_presence_claim(int dir_fd, int *ret_fd)
 {
     int fd = lmdb_file_open(dir_fd, "data", O_RDONLY);
-    bool any = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
-    if (fd >= 0) {
+    bool free = (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0) && !lock_file_in_use(dir_fd);
+    if (!free && fd >= 0) {
         close(fd);
     }
-    return any || lock_file_in_use(dir_fd);
+    *ret_fd = free ? fd : -1;
+    return free;
 }

@@ -253,8 +253,9 @@ ASSAY_MUST_USE enum assay_status lmdb_presence_settle(struct lmdb_store *store,
 void lmdb_presence_leave(struct lmdb_store *store);
 /* Sets trouble.replaced, and trouble.gone when the data is another's, as the files are now. */
 void lmdb_presence_look(struct lmdb_store *store);
-/* Does any process have the store of the directory open? */
-bool lmdb_presence_any(int dir_fd);
+/* True when no process has the store of the directory open; none opens it then until `*ret_fd` is
+ * closed (-1: there is no store yet). */
+bool lmdb_presence_claim(int dir_fd, int *ret_fd);
 
 /* lmdb_room.c: what may still be written */
 
