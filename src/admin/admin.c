@@ -6,6 +6,7 @@
 #include "admin/step.h"
 #include "admin/token.h"
 #include "admin/upkeep.h"
+#include "http/media_type.h"
 
 #include <string.h>
 
@@ -56,16 +57,10 @@ static const struct assay_admin_verb *find_verb(struct assay_slice path)
     return NULL;
 }
 
-/* application/json, whatever parameters stand behind it. */
 static bool is_json(const struct assay_request *request)
 {
-    struct assay_slice rest = request->content_type;
-    struct assay_slice type = assay_slice_cut(&rest, ';');
-    while (type.len > 0 && (type.data[type.len - 1] == ' ' || type.data[type.len - 1] == '\t')) {
-        type = assay_slice_head(type, type.len - 1);
-    }
     return request->content_type_count == 1 &&
-           assay_slice_equal_nocase(type, ASSAY_SLICE("application/json"));
+           assay_media_type_is(request->content_type, ASSAY_SLICE("application/json"));
 }
 
 /* The request, once it is known who asks: path, method, body, then the verb. */

@@ -154,7 +154,9 @@ static bool apply_words(const struct assay_admin_input *in, struct assay_client_
     if ((in->given & ASSAY_IN_MEMBERS) != 0 &&
         !read_words(member_words, COUNT(member_words), in->members, &record->members)) {
         return refuse(fault, "introspection_members",
-                      "are names of RFC 7662 such as scope, sub, username, or all, default, none");
+                      "are scope, client_id, username, token_type, exp, iat, nbf, sub, aud, iss, "
+                      "jti, sid, cnf, acr, auth_time, authorization_details, extra; or all, "
+                      "default, none");
     }
     if ((in->given & ASSAY_IN_AUTH_METHOD) != 0) {
         const struct word *method = find_word(method_words, COUNT(method_words), in->auth_method);

@@ -22,11 +22,6 @@ static struct grant_op *begin(struct assay_admin *admin)
     return op;
 }
 
-static enum assay_status spent(struct assay_error *reterr)
-{
-    return assay_fail(ASSAY_ERR_LIMIT, "no room for an administrative request", reterr);
-}
-
 /* A number of the store: digits alone, without leading zeros, at most ASSAY_SEQ_MAX. */
 static bool read_number(struct assay_slice text, uint64_t *ret)
 {
@@ -90,7 +85,7 @@ enum assay_status assay_admin_grant_list(struct assay_admin *admin, int64_t now_
     (void)now_s;
     struct grant_op *op = begin(admin);
     if (op == NULL) {
-        return spent(reterr);
+        return assay_admin_spent(reterr);
     }
     if ((admin->input.given & ASSAY_IN_AFTER) != 0 &&
         !read_number(admin->input.after, &op->number)) {
@@ -162,7 +157,7 @@ static enum assay_status grant_found(struct assay_admin *admin, int64_t now_s,
     }
     struct assay_change *change = assay_admin_change(admin, ASSAY_CHANGE_CUT, now_s);
     if (change == NULL) {
-        return spent(reterr);
+        return assay_admin_spent(reterr);
     }
     change->u.cut.kind = ASSAY_CUTOFF_GRANT;
     change->u.cut.id = assay_cutoff_number_id(op->number, op->id);
@@ -176,7 +171,7 @@ enum assay_status assay_admin_grant_end(struct assay_admin *admin, int64_t now_s
     (void)now_s;
     struct grant_op *op = begin(admin);
     if (op == NULL) {
-        return spent(reterr);
+        return assay_admin_spent(reterr);
     }
     if (!read_number(admin->input.grant, &op->number)) {
         return assay_admin_wrong(admin, "grant is no number of a grant", ret_step, reterr);
@@ -207,7 +202,7 @@ enum assay_status assay_admin_subject_end(struct assay_admin *admin, int64_t now
     }
     struct assay_change *change = assay_admin_change(admin, ASSAY_CHANGE_CUT, now_s);
     if (change == NULL) {
-        return spent(reterr);
+        return assay_admin_spent(reterr);
     }
     change->u.cut.kind = ASSAY_CUTOFF_SUBJECT;
     change->u.cut.id = admin->input.subject;

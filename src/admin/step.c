@@ -155,6 +155,17 @@ static const char *what_ails(enum assay_status status)
     return "the store gave no answer";
 }
 
+enum assay_status assay_admin_no_client(struct assay_admin *admin, enum assay_step *ret_step,
+                                        struct assay_error *reterr)
+{
+    return assay_admin_absent(admin, "there is no such client", ret_step, reterr);
+}
+
+enum assay_status assay_admin_spent(struct assay_error *reterr)
+{
+    return assay_fail(ASSAY_ERR_LIMIT, "no room for an administrative request", reterr);
+}
+
 enum assay_status assay_admin_unable(struct assay_admin *admin, enum assay_step *ret_step,
                                      struct assay_error *reterr)
 {

@@ -40,6 +40,9 @@ struct assay_admin_verb {
     assay_admin_piece *run;
 };
 
+/* The failure of a request whose arena is spent: ASSAY_ERR_LIMIT. */
+enum assay_status assay_admin_spent(struct assay_error *reterr);
+
 /* Asks the host for a look-up of the client `client_id`; `next` runs inside its done(). */
 enum assay_status assay_admin_find_client(struct assay_admin *admin, struct assay_slice client_id,
                                           assay_admin_piece *next, enum assay_step *ret_step);
@@ -77,6 +80,9 @@ enum assay_status assay_admin_wrong(struct assay_admin *admin, const char *what,
 /* The same for a name that nothing has: 404 not_found. */
 enum assay_status assay_admin_absent(struct assay_admin *admin, const char *what,
                                      enum assay_step *ret_step, struct assay_error *reterr);
+/* The same for a client. */
+enum assay_status assay_admin_no_client(struct assay_admin *admin, enum assay_step *ret_step,
+                                        struct assay_error *reterr);
 /* The same for a store that could not: ex->store_status. */
 enum assay_status assay_admin_unable(struct assay_admin *admin, enum assay_step *ret_step,
                                      struct assay_error *reterr);

@@ -56,8 +56,8 @@ struct assay_client_secret {
 #define ASSAY_MEMBER_AUTHORIZATION_DETAILS (1u << 15)
 #define ASSAY_MEMBER_EXTRA (1u << 16)
 #define ASSAY_MEMBERS_ALL ((1u << 17) - 1)
-/* Personal data of a user is shown only where the operator says so (RFC 7662 section 5): `username`
- * and extra claims are not in the default, nor is sid. */
+/* What the operator did not think of is shown only where he says so (RFC 7662 section 5): extra
+ * claims are not in the default, nor is sid. `username` is: leave it out with a list of members. */
 #define ASSAY_MEMBERS_DEFAULT (ASSAY_MEMBERS_ALL & ~(ASSAY_MEMBER_EXTRA | ASSAY_MEMBER_SID))
 
 /* One client. Slices borrow as in assay_token_record. Lists are one slice, separated by single

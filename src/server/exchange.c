@@ -2,6 +2,7 @@
 
 #include "base/base64url.h"
 #include "base/secret.h"
+#include "http/media_type.h"
 #include "oauth/issuer.h"
 #include "server/flow_priv.h"
 #include "server/metrics.h"
@@ -92,20 +93,10 @@ struct assay_change *flow_change(struct assay_exchange *ex, enum assay_change_ve
 
 /* --- what is asked of every form request --- */
 
-static struct assay_slice media_type(struct assay_slice value)
-{
-    struct assay_slice rest = value;
-    struct assay_slice type = assay_slice_cut(&rest, ';');
-    while (type.len > 0 && (type.data[type.len - 1] == ' ' || type.data[type.len - 1] == '\t')) {
-        type = assay_slice_head(type, type.len - 1);
-    }
-    return type;
-}
-
 static bool is_form(const struct assay_request *request)
 {
-    return assay_slice_equal_nocase(media_type(request->content_type),
-                                    ASSAY_SLICE("application/x-www-form-urlencoded"));
+    return assay_media_type_is(request->content_type,
+                               ASSAY_SLICE("application/x-www-form-urlencoded"));
 }
 
 /* Cleartext shows credentials and tokens to the network: refused but from this very machine, unless
