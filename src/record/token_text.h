@@ -46,6 +46,7 @@ struct assay_token_text {
 };
 
 /* A prefix is 1 to ASSAY_MAX_TOKEN_PREFIX characters of a-z and 0-9, the first a letter. */
+#define ASSAY_TOKEN_PREFIX_RULE "1 to 16 characters of a-z and 0-9 are wanted, the first a letter"
 bool assay_token_prefix_valid(struct assay_slice prefix);
 
 /* Seals `id` under the newest key of `ring`. Fails with ASSAY_ERR_CRYPTO (also when the ring is

@@ -23,17 +23,19 @@ static bool looks_like_word(const char *text)
     return len <= ASSAY_SUGGEST_MAX && strspn(text, "abcdefghijklmnopqrstuvwxyz-") == len;
 }
 
-static bool refuse_word(struct reading *r, const char *kind, const char *typed,
+/* `group` is that of the verb that was typed; NULL: it was a first word. */
+static bool refuse_word(struct reading *r, const char *group, const char *typed,
                         const struct assay_suggestion *suggestion)
 {
-    fprintf(r->errors, "assay: unknown %s", kind);
+    fprintf(r->errors, "assay: unknown %s", group == NULL ? "command" : "verb");
     if (looks_like_word(typed)) {
         fprintf(r->errors, " '%s'", typed);
     }
     if (suggestion->word != NULL) {
         fprintf(r->errors, "; did you mean '%s'?", suggestion->word);
     }
-    fprintf(r->errors, " (assay --help lists them)\n");
+    fprintf(r->errors, " (assay %s%s--help lists them)\n", group == NULL ? "" : group,
+            group == NULL ? "" : " ");
     return false;
 }
 
@@ -105,7 +107,7 @@ static bool refuse_command(struct reading *r, const char *typed)
     char room[ASSAY_SUGGEST_MAX + 1];
     struct assay_suggestion suggestion = {.typed = typed};
     offer_commands(&suggestion, r->args->group, room, sizeof room);
-    return refuse_word(r, r->args->group == NULL ? "command" : "verb", typed, &suggestion);
+    return refuse_word(r, r->args->group, typed, &suggestion);
 }
 
 static const struct assay_option *find_option(const struct assay_option *options, const char *name,
@@ -328,11 +330,30 @@ static const struct assay_given *find_given(const struct assay_args *args, const
     return NULL;
 }
 
+/* What acts on files of this machine and was told of a server was meant otherwise. */
+static bool stays_here(const struct reading *r)
+{
+    static const char *const remote[] = {"server", "client", "secret-file", "cacert"};
+    const struct assay_args *args = r->args;
+    for (size_t i = 0; args->command->here && i < sizeof remote / sizeof remote[0]; i++) {
+        if (find_given(args, remote[i], true) != NULL) {
+            fprintf(r->errors,
+                    "assay: '%s' acts on this machine: --%s is about a server elsewhere\n",
+                    args->command->name, remote[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_complete(const struct reading *r)
 {
     const struct assay_args *args = r->args;
     if (args->help || args->version || args->command == NULL) {
         return true;
+    }
+    if (!stays_here(r)) {
+        return false;
     }
     const char *operand = args->command->operand;
     if (operand != NULL && operand[0] != '[' && args->operand == NULL) {

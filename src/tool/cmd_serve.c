@@ -1,65 +1,25 @@
 /* serve: a server with everything embedded. */
+#include "base/secret.h"
 #include "tool/command.h"
-#include "tool/demo.h"
-#include "tool/serving.h"
+#include "tool/serving_report.h"
 #include "tool/tool.h"
 
 #include <stdio.h>
 
-static void print_summary(const struct assay_serving *s)
+/* Makes what is missing, lets nginx read it all, and only then says that it serves. */
+static int serve(const struct assay_tool *tool, struct assay_serving *serving,
+                 struct assay_demo *demo)
 {
-    printf("assay serves %s (listening on %s)\n", s->issuer, s->listen);
-    printf("  store        %s%s\n", s->store, s->store_made ? " (made now, for development)" : "");
-    if (s->user != NULL) {
-        printf("               given to the user '%s', whom nginx's workers run as\n", s->user);
+    if (!assay_serving_prepare(serving) || (demo != NULL && !assay_demo_make(serving, demo)) ||
+        !assay_serving_give_away(serving) || !assay_serving_test(serving)) {
+        return ASSAY_EXIT_NO;
     }
-    if (s->certificate[0] == '\0') {
-        printf("  certificate  none: tokens and secrets travel in the clear, as you asked\n");
+    if (assay_args_has(&tool->args, "json")) {
+        assay_serving_tell_json(serving, demo);
     } else {
-        printf("  certificate  %s%s\n", s->certificate,
-               s->development_certificate ? " (for localhost, development only)" : "");
+        assay_serving_tell(serving, demo, tool->program);
     }
-    printf("  nginx.conf   %s/nginx.conf\n\n", s->run_dir);
-}
-
-static void print_first_steps(const struct assay_serving *s, const char *program)
-{
-    static const char *const steps[] = {
-        "client add gateway --resource-server --audience https://api.example.com",
-        "client add robot --grant client_credentials --scope \"read write\"",
-        "token issue --client robot --subject alice --scope read",
-    };
-    printf("In another terminal:\n\n");
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        printf("%s --store %s %s\n", program, s->store, steps[i]);
-    }
-    printf("curl%s%s -X POST \"%s/oauth2/introspect\" \\\n"
-           "  -H \"Content-Type: application/x-www-form-urlencoded\" \\\n"
-           "  -d \"token=ACCESS_TOKEN\" -u \"client_id:client_secret\"\n\n",
-           s->development_certificate ? " --cacert " : "",
-           s->development_certificate ? s->certificate : "", s->issuer);
-}
-
-static int serve(const struct assay_tool *tool, struct assay_serving *serving)
-{
-    bool demo = assay_args_has(&tool->args, "demo");
-    if (!assay_serving_prepare(serving)) {
-        return ASSAY_EXIT_NO;
-    }
-    print_summary(serving);
-    if (!demo) {
-        print_first_steps(serving, tool->program);
-    } else if (!assay_demo_prepare(serving)) {
-        return ASSAY_EXIT_NO;
-    }
-    if (!assay_serving_give_away(serving)) {
-        return ASSAY_EXIT_NO;
-    }
-    printf("Stop it with Ctrl-C.\n");
-    if (fflush(stdout) != 0) {
-        return ASSAY_EXIT_NO;
-    }
-    return assay_serving_run(serving);
+    return fflush(stdout) == 0 ? ASSAY_EXIT_OK : ASSAY_EXIT_NO;
 }
 
 static int run_serve(struct assay_tool *tool)
@@ -72,7 +32,11 @@ static int run_serve(struct assay_tool *tool)
     if (assay_args_has(&tool->args, "print-config")) {
         return assay_serving_print_config(&serving, stdout) ? ASSAY_EXIT_OK : ASSAY_EXIT_NO;
     }
-    return serve(tool, &serving);
+    struct assay_demo demo;
+    bool wanted = assay_args_has(&tool->args, "demo");
+    code = serve(tool, &serving, wanted ? &demo : NULL);
+    assay_secret_wipe(&demo, sizeof demo);
+    return code == ASSAY_EXIT_OK ? assay_serving_run(&serving) : code;
 }
 
 static const struct assay_option serve_options[] = {
@@ -91,6 +55,7 @@ static const struct assay_option serve_options[] = {
 
 const struct assay_command assay_cmd_serve = {
     .name = "serve",
+    .here = true,
     .summary = "Run the server: nginx with everything embedded, in the foreground",
     .details =
         "Endpoints: /oauth2/introspect, /oauth2/revoke, /oauth2/token,\n"

@@ -11,15 +11,9 @@
 
 #define PATH_ROOM 4096
 
-/* These act on files of this machine, so --server makes no sense with them. */
 static bool choose_store(const struct assay_tool *tool, char *room, size_t size,
                          const char **ret_path)
 {
-    if (assay_args_global(&tool->args, "server") != NULL) {
-        fprintf(stderr, "assay: '%s' acts on a store of this machine, not on a server\n",
-                tool->args.command->name);
-        return false;
-    }
     bool chosen = false;
     return assay_tool_store_path(tool, room, size, ret_path, &chosen);
 }
@@ -58,6 +52,7 @@ static int run_create(struct assay_tool *tool)
 
 const struct assay_command assay_cmd_store_create = {
     .name = "store create",
+    .here = true,
     .operand = "[DIR]",
     .operand_as = ASSAY_OPERAND_LOCAL,
     .summary = "Make a store in a directory, which is made if missing",
@@ -99,6 +94,7 @@ static int run_compact(struct assay_tool *tool)
 
 const struct assay_command assay_cmd_store_backup = {
     .name = "store backup",
+    .here = true,
     .operand = "FILE",
     .operand_as = ASSAY_OPERAND_LOCAL,
     .summary = "Write a consistent copy to a new file, while the server runs",
@@ -107,6 +103,7 @@ const struct assay_command assay_cmd_store_backup = {
 
 const struct assay_command assay_cmd_store_compact = {
     .name = "store compact",
+    .here = true,
     .operand = "FILE",
     .operand_as = ASSAY_OPERAND_LOCAL,
     .summary = "Write a copy without free pages to a new file",
@@ -143,6 +140,7 @@ static const struct assay_option restore_options[] = {
 
 const struct assay_command assay_cmd_store_restore = {
     .name = "store restore",
+    .here = true,
     .operand = "FILE",
     .operand_as = ASSAY_OPERAND_LOCAL,
     .summary = "Put a copy in place of the store, and end every token in it",

@@ -39,7 +39,7 @@ static const struct assay_option introspect_options[] = {
 
 const struct assay_command assay_cmd_token_introspect = {
     .name = "token introspect",
-    .operand = "-|JTI",
+    .operand = "JTI|-",
     .operand_as = ASSAY_OPERAND_TOKEN,
     .path = "/admin/token/introspect",
     .reads = true,
@@ -52,7 +52,7 @@ const struct assay_command assay_cmd_token_introspect = {
 
 const struct assay_command assay_cmd_token_revoke = {
     .name = "token revoke",
-    .operand = "-|JTI",
+    .operand = "JTI|-",
     .operand_as = ASSAY_OPERAND_TOKEN,
     .path = "/admin/token/revoke",
     .summary = "End a token; a refresh token's whole grant",

@@ -45,10 +45,11 @@ struct assay_command {
     const char *operand; /* "NAME", "[NAME]" when it may be left out; NULL: none */
     enum assay_operand_as operand_as;
     const char *operand_member;
-    const char *needs;          /* option that must be given; NULL: none */
-    const char *path;           /* "/admin/client/add"; NULL: no administrative request */
-    bool reads;                 /* the request changes nothing: the store is opened read-only */
-    const char *rows;           /* member of the answer that holds rows; NULL: one object */
+    const char *needs; /* option that must be given; NULL: none */
+    const char *path;  /* "/admin/client/add"; NULL: no administrative request */
+    bool reads;        /* the request changes nothing: the store is opened read-only */
+    bool here;         /* acts on files of this machine: the options about a server make no sense */
+    const char *rows;  /* member of the answer that holds rows; NULL: one object */
     const char *const *columns; /* members of a row shown to people; ends in NULL */
     const char *yes;            /* boolean member that must be true for exit code 0; NULL: none */
     const char *note; /* a line for people behind an answer that has `note_member`; NULL: none */

@@ -1,7 +1,6 @@
 #include "tool/demo.h"
 
 #include "base/limits.h"
-#include "base/secret.h"
 #include "json/reader.h"
 #include "tool/local.h"
 
@@ -11,13 +10,6 @@
 
 #define AUDIENCE "https://api.example.com"
 #define ANSWER_DEPTH 8
-
-/* What the demonstration made, as text that ends in NUL. Holds secrets: wiped after printing. */
-struct made {
-    char gateway_secret[ASSAY_MAX_CLIENT_SECRET + 1];
-    char robot_secret[ASSAY_MAX_CLIENT_SECRET + 1];
-    char access_token[ASSAY_MAX_TOKEN_PARAM + 1];
-};
 
 static bool fail(const char *what)
 {
@@ -73,7 +65,7 @@ static bool make_client(struct assay_local *local, const char *add, const char *
     return take_member(answer, ASSAY_SLICE("client_secret"), secret, size);
 }
 
-static bool make_all(struct assay_local *local, struct made *made)
+static bool make_all(struct assay_local *local, struct assay_demo *made)
 {
     static const char gateway[] = "{\"client_id\":\"gateway\",\"resource_server\":true,"
                                   "\"audience\":[\"" AUDIENCE "\"]}";
@@ -99,43 +91,15 @@ static bool make_all(struct assay_local *local, struct made *made)
                        sizeof made->access_token);
 }
 
-static void print_post(const struct assay_serving *s, const char *path, const char *form,
-                       const char *token, const char *client, const char *secret)
-{
-    printf("curl%s%s -X POST \"%s%s\" \\\n"
-           "  -H \"Content-Type: application/x-www-form-urlencoded\" \\\n"
-           "  -d \"%s%s\" -u \"%s:%s\"\n\n",
-           s->development_certificate ? " --cacert " : "",
-           s->development_certificate ? s->certificate : "", s->issuer, path, form, token, client,
-           secret);
-}
-
-static void print_commands(const struct assay_serving *s, const struct made *made)
-{
-    printf("Is this token of alice@example.com live? Ask as the resource server 'gateway':\n\n");
-    print_post(s, "/oauth2/introspect", "token=", made->access_token, "gateway",
-               made->gateway_secret);
-    printf("Revoke it as its client 'robot', then ask again: {\"active\":false}\n\n");
-    print_post(s, "/oauth2/revoke", "token=", made->access_token, "robot", made->robot_secret);
-    printf("Get a token by client_credentials:\n\n");
-    print_post(s, "/oauth2/token", "grant_type=client_credentials&scope=read", "", "robot",
-               made->robot_secret);
-}
-
-bool assay_demo_prepare(const struct assay_serving *s)
+bool assay_demo_make(const struct assay_serving *s, struct assay_demo *ret)
 {
     struct assay_local *local = NULL;
     struct assay_error error = {0};
-    const char *prefix = s->token_prefix != NULL ? s->token_prefix : "assay";
+    const char *prefix = s->token_prefix != NULL ? s->token_prefix : ASSAY_DEFAULT_TOKEN_PREFIX;
     if (assay_local_open(s->store, prefix, false, &local, &error) != ASSAY_OK) {
         return fail(error.what);
     }
-    struct made made;
-    bool ok = make_all(local, &made);
-    if (ok) {
-        print_commands(s, &made);
-    }
-    assay_secret_wipe(&made, sizeof made);
+    bool ok = make_all(local, ret);
     assay_local_close(local);
     return ok;
 }

@@ -87,6 +87,37 @@ void assay_help_group(FILE *out, const char *group)
     }
 }
 
+static bool has_option(const struct assay_option *options, const char *name)
+{
+    for (; options != NULL && options->name != NULL; options++) {
+        if (strcmp(options->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The options of every command, or those of them that the command's own hide behind it. */
+static void print_global_options(FILE *out, const struct assay_command *command, bool hidden)
+{
+    for (size_t i = 0; assay_global_options[i].name != NULL; i++) {
+        const struct assay_option one[] = {assay_global_options[i], {0}};
+        if (has_option(command->options, one[0].name) == hidden) {
+            print_options(out, one);
+        }
+    }
+}
+
+static bool hides_options(const struct assay_command *command)
+{
+    for (size_t i = 0; assay_global_options[i].name != NULL; i++) {
+        if (has_option(command->options, assay_global_options[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void assay_help_command(FILE *out, const struct assay_command *command)
 {
     fprintf(out, "usage: assay %s%s%s%s\n\n%s.\n", command->name,
@@ -100,7 +131,11 @@ void assay_help_command(FILE *out, const struct assay_command *command)
         print_options(out, command->options);
     }
     fputs("\noptions of every command:\n", out);
-    print_options(out, assay_global_options);
+    print_global_options(out, command, false);
+    if (hides_options(command)) {
+        fprintf(out, "before '%s' alone, where they are not its own:\n", command->name);
+        print_global_options(out, command, true);
+    }
     fputc('\n', out);
     print_exit_codes(out);
 }

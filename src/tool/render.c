@@ -96,12 +96,73 @@ static void append_integer(struct assay_buf *out, struct assay_slice name, int64
     }
 }
 
-/* An array of strings as words; anything else as the JSON it is. */
+static void append_scalar(struct assay_buf *out, const struct assay_json *json,
+                          struct assay_slice name)
+{
+    struct assay_slice text;
+    int64_t number = 0;
+    bool yes = false;
+    if (assay_json_get_bool(json, name, &yes)) {
+        append_text(out, yes ? "yes" : "no");
+    } else if (assay_json_get_i64(json, name, &number)) {
+        append_integer(out, name, number);
+    } else if (assay_json_get_string(json, name, &text)) {
+        assay_text_escape(out, text);
+    }
+}
+
+/* The objects of a list on their way into one cell. */
+struct inner {
+    struct assay_buf *out;
+    const struct assay_json *object;
+    size_t objects;
+    size_t members;
+};
+
+static bool append_member(void *context, struct assay_slice name, enum assay_json_type type)
+{
+    struct inner *inner = context;
+    if (type == ASSAY_JSON_ARRAY || type == ASSAY_JSON_OBJECT) {
+        return false; /* one level is enough for people */
+    }
+    append_text(inner->out, inner->members++ == 0 ? "" : ", ");
+    assay_text_escape(inner->out, name);
+    append_text(inner->out, " ");
+    append_scalar(inner->out, inner->object, name);
+    return true;
+}
+
+static bool append_object(void *context, const struct assay_json *object)
+{
+    struct inner *inner = context;
+    append_text(inner->out, inner->objects++ == 0 ? "" : "; ");
+    inner->object = object;
+    inner->members = 0;
+    return assay_json_each(object, append_member, inner);
+}
+
+/* A list of flat objects: `a 1, b 2; a 3`. False, with nothing appended, when it is none. */
+static bool append_objects(struct assay_buf *out, const struct assay_json *json,
+                           struct assay_slice name)
+{
+    struct inner inner = {.out = out};
+    size_t before = out->len;
+    if (assay_json_each_item(json, name, append_object, &inner) && inner.objects > 0) {
+        return true;
+    }
+    out->len = before;
+    return false;
+}
+
+/* An array of strings as words, one of flat objects as a list; anything else as the JSON it is. */
 static void append_compound(struct assay_buf *out, const struct assay_json *json,
                             struct assay_slice name)
 {
     uint8_t room[CELL_MAX];
     struct assay_arena arena;
+    if (append_objects(out, json, name)) {
+        return;
+    }
     assay_arena_init(&arena, room, sizeof room);
     struct assay_slice text;
     if (assay_json_get_list(json, name, &arena, &text) ||
@@ -116,25 +177,14 @@ static void append_compound(struct assay_buf *out, const struct assay_json *json
 static void append_value(struct assay_buf *out, const struct assay_json *json,
                          struct assay_slice name)
 {
-    struct assay_slice text;
-    int64_t number = 0;
-    bool yes = false;
     switch (assay_json_type(json, name)) {
     case ASSAY_JSON_ABSENT:
     case ASSAY_JSON_NULL:
         return;
     case ASSAY_JSON_BOOL:
-        append_text(out, assay_json_get_bool(json, name, &yes) && yes ? "yes" : "no");
-        return;
     case ASSAY_JSON_INTEGER:
-        if (assay_json_get_i64(json, name, &number)) {
-            append_integer(out, name, number);
-        }
-        return;
     case ASSAY_JSON_STRING:
-        if (assay_json_get_string(json, name, &text)) {
-            assay_text_escape(out, text);
-        }
+        append_scalar(out, json, name);
         return;
     case ASSAY_JSON_REAL:
     case ASSAY_JSON_ARRAY:

@@ -44,7 +44,7 @@ static bool open_local(const struct assay_tool *tool, bool read_only, struct ass
     }
     const char *prefix = assay_args_global(&tool->args, "token-prefix");
     if (prefix != NULL && !assay_token_prefix_valid(assay_slice_of_text(prefix))) {
-        fputs("assay: --token-prefix is 1 to 16 letters a-z and digits, a letter first\n", stderr);
+        fputs("assay: --token-prefix: " ASSAY_TOKEN_PREFIX_RULE "\n", stderr);
         return refuse(ASSAY_EXIT_USAGE, ret_exit);
     }
     struct assay_error error = {0};

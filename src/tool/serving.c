@@ -8,11 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,13 +78,29 @@ static bool make_certificate(const struct assay_serving *s)
     return ok;
 }
 
+/* Root's workers run as another user, whom the store is given to; but it is not taken from a third
+ * one. */
+static bool check_owner(const struct assay_serving *s)
+{
+    struct stat st;
+    if (s->user == NULL || lstat(s->store, &st) != 0 || st.st_uid == 0) {
+        return true;
+    }
+    const struct passwd *user = getpwnam(s->user); /* NOLINT(concurrency-mt-unsafe): one thread */
+    return (user != NULL && st.st_uid == user->pw_uid) ||
+           assay_path_complain(
+               "cannot use the store", s->store,
+               "it is another user's: serve it as that user, or give it to the user "
+               "of nginx's workers first (chown -R)");
+}
+
 /* A store that somebody named is not made by accident: a mistyped name would be an empty server. */
 static bool find_store(struct assay_serving *s)
 {
     struct assay_error error = {0};
     enum assay_status status = assay_lmdb_check(s->store, &error);
     if (status == ASSAY_OK) {
-        return true;
+        return check_owner(s);
     }
     if (status != ASSAY_ERR_ABSENT || s->store_chosen) {
         return assay_path_complain("cannot use the store", s->store, error.what);
@@ -133,9 +153,50 @@ static bool check_installed(const struct assay_serving *s)
            assay_path_complain("cannot load", s->module, "there is no such module");
 }
 
+static const char *listen_fault(int why)
+{
+    switch (why) {
+    case EADDRINUSE:
+        return "another program listens there; --listen names another port";
+    case EADDRNOTAVAIL:
+        return "this machine has no such address";
+    case EACCES:
+        return "ports below 1024 are root's; --listen names another port";
+    default:
+        return "the system refused";
+    }
+}
+
+/* nginx would say so, too, but only when all the rest has been made. */
+static bool check_listen(const struct assay_serving *s)
+{
+    char host[sizeof s->listen];
+    const char *colon = strrchr(s->listen, ':');
+    bool bracketed = s->listen[0] == '[';
+    size_t len = (size_t)(colon - s->listen) - (bracketed ? 2 : 0);
+    memcpy(host, s->listen + (bracketed ? 1 : 0), len);
+    host[len] = '\0';
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+                                   .ai_socktype = SOCK_STREAM};
+    struct addrinfo *address = NULL;
+    if (getaddrinfo(host, colon + 1, &hints, &address) != 0) {
+        return assay_path_complain("cannot listen on", s->listen, "it is no IP address and port");
+    }
+    static const int on = 1;
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                 bind(fd, address->ai_addr, address->ai_addrlen) == 0;
+    int why = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    freeaddrinfo(address);
+    return bound || assay_path_complain("cannot listen on", s->listen, listen_fault(why));
+}
+
 bool assay_serving_prepare(struct assay_serving *s)
 {
-    return check_installed(s) && make_run_dir(s) && take_run_dir(s) &&
+    return check_installed(s) && make_run_dir(s) && take_run_dir(s) && check_listen(s) &&
            (!s->development_certificate || make_certificate(s)) && find_store(s);
 }
 
@@ -211,20 +272,67 @@ bool assay_serving_print_config(const struct assay_serving *s, FILE *out)
     return true;
 }
 
-int assay_serving_run(const struct assay_serving *s)
+/* The arguments that nginx gets, NULL behind them. */
+#define NGINX_ARGUMENTS 10
+
+static void nginx_arguments(const struct assay_serving *s, const char *conf, bool test,
+                            const char *ret[NGINX_ARGUMENTS])
 {
-    char conf_path[ASSAY_PATH_ROOM];
+    const char *const common[] = {"nginx", "-p", s->run_dir, "-c", conf, "-e", "stderr"};
+    memcpy(ret, common, sizeof common);
+    ret[7] = test ? "-t" : "-g";
+    ret[8] = test ? "-q" : "daemon off;";
+    ret[9] = NULL;
+}
+
+/* Becomes nginx. Returns only if that fails. */
+static void become_nginx(const struct assay_serving *s, bool test)
+{
+    char conf[ASSAY_PATH_ROOM];
     char nginx[ASSAY_PATH_ROOM];
+    const char *arguments[NGINX_ARGUMENTS];
+    if (!find_nginx(nginx, sizeof nginx) ||
+        !assay_path_join(conf, sizeof conf, s->run_dir, "/nginx.conf")) {
+        return;
+    }
+    nginx_arguments(s, conf, test, arguments);
+    /* execv takes char *const[] for old programs' sake, and changes nothing. */
+    execv(nginx, (char *const *)(uintptr_t)arguments);
+    (void)assay_path_complain("cannot run", nginx, "the system refused");
+}
+
+static bool write_conf_file(const struct assay_serving *s)
+{
+    char path[ASSAY_PATH_ROOM];
     uint8_t room[CONF_ROOM];
     struct assay_buf conf;
     assay_buf_init(&conf, room, sizeof room);
-    if (!find_nginx(nginx, sizeof nginx) ||
-        !assay_path_join(conf_path, sizeof conf_path, s->run_dir, "/nginx.conf") ||
-        !write_conf(s, &conf) || !assay_path_write(conf_path, 0600, assay_buf_slice(&conf))) {
-        return ASSAY_EXIT_NO;
+    return assay_path_join(path, sizeof path, s->run_dir, "/nginx.conf") && write_conf(s, &conf) &&
+           assay_path_write(path, 0600, assay_buf_slice(&conf));
+}
+
+bool assay_serving_test(const struct assay_serving *s)
+{
+    if (!write_conf_file(s)) {
+        return false;
     }
-    execl(nginx, "nginx", "-p", s->run_dir, "-c", conf_path, "-e", "stderr", "-g", "daemon off;",
-          (char *)NULL);
-    (void)assay_path_complain("cannot run", nginx, "the system refused");
+    pid_t child = fork();
+    if (child == 0) {
+        become_nginx(s, true);
+        _exit(ASSAY_EXIT_NO);
+    }
+    int status = 0;
+    while (child > 0 && waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) {
+            child = -1;
+        }
+    }
+    return (child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+           assay_path_complain("cannot serve from", s->run_dir, "nginx refuses its configuration");
+}
+
+int assay_serving_run(const struct assay_serving *s)
+{
+    become_nginx(s, false);
     return ASSAY_EXIT_NO;
 }

@@ -31,15 +31,18 @@ ASSAY_MUST_USE bool assay_serving_plan(const struct assay_tool *tool, struct ass
                                        int *ret_exit);
 
 /* Makes what is missing: the runtime directory (0700; taken for this process alone), the
- * development certificate, the default store, nginx.conf; gives root's store to the workers' user.
- * False after a line on stderr. */
+ * development certificate, the default store. Before that it looks whether the address is free,
+ * and refuses a store that is a third user's. False after a line on stderr. */
 ASSAY_MUST_USE bool assay_serving_prepare(struct assay_serving *serving);
 
-/* As above, the last step: so that what runs before it may still write to the store. */
+/* Gives root's store to the workers' user; after everything that writes to it. As above. */
 ASSAY_MUST_USE bool assay_serving_give_away(const struct assay_serving *serving);
 
 /* Writes nginx.conf to `out`. False after a line on stderr. */
 ASSAY_MUST_USE bool assay_serving_print_config(const struct assay_serving *serving, FILE *out);
+
+/* Writes nginx.conf and lets nginx read it, with all that it names. As above. */
+ASSAY_MUST_USE bool assay_serving_test(const struct assay_serving *serving);
 
 /* Becomes nginx. Returns only if that fails, with the exit code, after a line on stderr. */
 int assay_serving_run(const struct assay_serving *serving);

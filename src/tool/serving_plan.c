@@ -1,4 +1,7 @@
+#include "oauth/issuer.h"
+#include "record/token_text.h"
 #include "tool/serving.h"
+#include "tool/text.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +21,16 @@ static bool usage(const char *text, int *ret_exit)
     return false;
 }
 
+/* A value that will not do: which, and what would. */
+static bool refuse_value(const char *option, const char *value, const char *right, int *ret_exit)
+{
+    fprintf(stderr, "assay: --%s '", option);
+    assay_text_print(stderr, assay_slice_of_text(value));
+    fprintf(stderr, "': %s\n", right);
+    *ret_exit = ASSAY_EXIT_USAGE;
+    return false;
+}
+
 static bool is_port(const char *text)
 {
     size_t len = strlen(text);
@@ -28,19 +41,19 @@ static bool is_port(const char *text)
 /* An address of digits, dots, letters and colons in brackets; then a port. */
 static bool plan_listen(const struct assay_tool *tool, struct assay_serving *s, int *ret_exit)
 {
-    static const char allowed[] = "--listen is ADDRESS:PORT, such as 127.0.0.1:8443 or [::1]:8443";
+    static const char allowed[] = "an ADDRESS:PORT is wanted, as in 127.0.0.1:8443 or [::1]:8443";
     const char *given = assay_args_value(&tool->args, "listen");
     given = given == NULL ? DEFAULT_LISTEN : given;
     const char *colon = strrchr(given, ':');
     if (colon == NULL || colon == given || !is_port(colon + 1) ||
         strlen(given) >= sizeof s->listen) {
-        return usage(allowed, ret_exit);
+        return refuse_value("listen", given, allowed, ret_exit);
     }
     size_t len = (size_t)(colon - given);
     bool bracketed = given[0] == '[' && colon[-1] == ']';
     size_t plain = strspn(given, bracketed ? "0123456789abcdefABCDEF:[]." : "0123456789.");
     if (plain < len) {
-        return usage(allowed, ret_exit);
+        return refuse_value("listen", given, allowed, ret_exit);
     }
     memcpy(s->listen, given, strlen(given) + 1);
     return true;
@@ -55,14 +68,18 @@ static const char *port_of(const struct assay_serving *s)
 static bool plan_issuer(const struct assay_tool *tool, struct assay_serving *s, int *ret_exit)
 {
     const char *given = assay_args_value(&tool->args, "issuer");
+    bool tls = s->certificate[0] != '\0';
     if (given != NULL) {
-        if (strlen(given) >= sizeof s->issuer) {
-            return usage("--issuer is too long", ret_exit);
+        const char *right = assay_issuer_fault(assay_slice_of_text(given));
+        if (right == NULL && tls && strncmp(given, "http:", 5) == 0) {
+            right = "the server has a certificate: an https URL is wanted";
+        }
+        if (right != NULL) {
+            return refuse_value("issuer", given, right, ret_exit);
         }
         memcpy(s->issuer, given, strlen(given) + 1);
         return true;
     }
-    bool tls = s->certificate[0] != '\0';
     const char *port = port_of(s);
     bool usual = strcmp(port, tls ? "443" : "80") == 0;
     int written = snprintf(s->issuer, sizeof s->issuer, "%s://localhost%s%s",
@@ -97,7 +114,12 @@ static bool plan_certificate(const struct assay_tool *tool, struct assay_serving
     const char *key = assay_args_value(&tool->args, "key");
     s->allow_cleartext = assay_args_has(&tool->args, "allow-cleartext");
     if ((certificate == NULL) != (key == NULL)) {
-        return usage("--cert and --key belong together", ret_exit);
+        return usage(key == NULL ? "--cert needs its key: --cert FILE --key FILE"
+                                 : "--key needs its certificate: --cert FILE --key FILE",
+                     ret_exit);
+    }
+    if (certificate != NULL && s->allow_cleartext) {
+        return usage("--allow-cleartext is for a server without --cert", ret_exit);
     }
     *ret_exit = ASSAY_EXIT_NO;
     if (certificate != NULL) {
@@ -140,13 +162,20 @@ static bool plan_store(const struct assay_tool *tool, struct assay_serving *s)
            assay_path_absolute(path, s->store, sizeof s->store);
 }
 
+static bool plan_prefix(const struct assay_tool *tool, struct assay_serving *s, int *ret_exit)
+{
+    s->token_prefix = assay_args_global(&tool->args, "token-prefix");
+    return s->token_prefix == NULL ||
+           assay_token_prefix_valid(assay_slice_of_text(s->token_prefix)) ||
+           refuse_value("token-prefix", s->token_prefix, ASSAY_TOKEN_PREFIX_RULE, ret_exit);
+}
+
 bool assay_serving_plan(const struct assay_tool *tool, struct assay_serving *ret, int *ret_exit)
 {
     memset(ret, 0, sizeof *ret);
     *ret_exit = ASSAY_EXIT_NO;
-    ret->token_prefix = assay_args_global(&tool->args, "token-prefix");
     ret->user = geteuid() == 0 ? WORKER_USER : NULL;
-    return plan_listen(tool, ret, ret_exit) && plan_run_dir(ret) &&
-           plan_certificate(tool, ret, ret_exit) && plan_issuer(tool, ret, ret_exit) &&
-           plan_module(ret) && plan_store(tool, ret);
+    return plan_prefix(tool, ret, ret_exit) && plan_listen(tool, ret, ret_exit) &&
+           plan_run_dir(ret) && plan_certificate(tool, ret, ret_exit) &&
+           plan_issuer(tool, ret, ret_exit) && plan_module(ret) && plan_store(tool, ret);
 }

@@ -24,10 +24,35 @@ static bool refuse(int code, int *ret_exit)
     return false;
 }
 
-static int show_refusal(unsigned http_status, const struct assay_json *answer)
+/* A refusal starts with the member that is wrong: which option did that come from, and what did it
+ * say? (Values of options are no secrets; those come by file.) */
+static void show_option(const struct assay_args *args, struct assay_slice text)
+{
+    struct assay_slice rest = text;
+    struct assay_slice member = assay_slice_cut(&rest, ' ');
+    for (size_t i = 0; i < args->given_count; i++) {
+        const struct assay_given *given = &args->given[i];
+        if (given->option->member == NULL ||
+            !assay_slice_equal(member, assay_slice_of_text(given->option->member))) {
+            continue;
+        }
+        fprintf(stderr, "--%s", given->option->name);
+        if (given->value != NULL) {
+            fputc(' ', stderr);
+            assay_text_print(stderr, assay_slice_of_text(given->value));
+        }
+        fputs(": ", stderr);
+    }
+}
+
+static int show_refusal(const struct assay_args *args, unsigned http_status,
+                        const struct assay_json *answer)
 {
     struct assay_slice text;
     fputs("assay: ", stderr);
+    if (assay_json_get_string(answer, ASSAY_SLICE("error_description"), &text)) {
+        show_option(args, text);
+    }
     if (assay_json_get_string(answer, ASSAY_SLICE("error_description"), &text) ||
         assay_json_get_string(answer, ASSAY_SLICE("error"), &text)) {
         assay_text_print(stderr, text);
@@ -145,7 +170,7 @@ static int show_answer(struct listing *listing, unsigned http_status, struct ass
     }
     int code = ASSAY_EXIT_OK;
     if (http_status != 200) {
-        code = show_refusal(http_status, answer);
+        code = show_refusal(&tool->args, http_status, answer);
     } else if (tool->args.command->rows != NULL) {
         code = show_page(listing, answer);
     } else {

@@ -180,6 +180,43 @@ def test_update_changes_what_is_named_and_nothing_else(store):
     assert done.returncode == 2 and "contradict" in done.stderr
 
 
+def test_update_that_changes_nothing_writes_nothing(store):
+    store.ok("client", "update", "robot", "--access-lifetime", "5m", "--name", "R2")
+    seq = store.json("store", "stat")["seq"]
+    for args in ((), ("--access-lifetime", "300s"), ("--name", "R2", "--scope", "read write"), ("--no-admin",)):
+        assert store.json("client", "update", "robot", *args)["changed"] is False
+    assert store.json("store", "stat")["seq"] == seq
+    assert store.json("client", "update", "robot", "--name", "R3")["changed"] is True
+    assert store.json("store", "stat")["seq"] != seq
+
+
+def test_secrets_of_a_client_are_shown_to_people_as_words(store):
+    store.ok("client", "rotate-secret", "robot", "--overlap", "1h")
+    line = next(l for l in store.ok("client", "show", "robot").stdout.splitlines() if l.startswith("secrets"))
+    assert re.fullmatch(r"secrets +form sha256, created_at [\d-]+ [\d:]+ UTC; form sha256, created_at [\d-]+ [\d:]+ UTC, "
+                        r"expires_at [\d-]+ [\d:]+ UTC", line)
+
+
+@pytest.mark.parametrize(
+    "args,said",
+    [
+        (("client", "add", "x", "--grant", "foo"), "--grant foo: grant_types are client_credentials and refresh_token"),
+        (("client", "add", "x", "--show", "foo bar"), "--show foo bar: introspection_members are scope, client_id"),
+        (("client", "add", "x", "--auth-method", "jwt"), "--auth-method jwt: token_endpoint_auth_method is client_secret_basic"),
+        (("client", "add", "x", "--public", "--admin"), "token_endpoint_auth_method is none"),
+        (("client", "add", "x", "--scope", "a  b"), "--scope a  b: scope is no list"),
+        (("client", "add", "x", "--audience", "api"), "--audience api: audience holds something other than absolute URIs"),
+        (("token", "issue", "--client", "robot", "--scope", "root"), "--scope root: scope holds what the client"),
+        (("token", "issue", "--client", "robot", "--audience", "https://x"), "--audience https://x: audience holds what"),
+        (("grant", "end", "abc"), "grant is no number of a grant"),
+    ],
+)
+def test_refusal_names_the_option_its_value_and_what_is_right(store, args, said):
+    done = store.run(*args)
+    assert done.returncode == 1 and done.stdout == ""
+    assert said in done.stderr and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("verbs", [("disable", "enable"), ("remove", "add")])
 def test_shutting_a_client_out_ends_its_tokens_for_good(store, verbs):
     """REL-03: enabling or adding it again revives nothing."""
@@ -657,12 +694,26 @@ def test_print_config_writes_nothing_and_holds_no_secret(tmp_path):
     [
         ("--listen", "x"), ("--listen", "127.0.0.1"), ("--listen", "127.0.0.1:0"),
         ("--listen", "127.0.0.1:65536"), ("--listen", "127.0.0.1:1;"), ("--listen", "evil.example:1"),
-        ("--cert", "a"), ("--key", "a"),
+        ("--cert", "a"), ("--key", "a"), ("--issuer", "ftp://x"), ("--issuer", "http://far.example"),
+        ("--issuer", "https://x?y"), ("--issuer", "http://localhost:1"), ("--issuer", ""),
+        ("--token-prefix", "Acme"), ("--token-prefix", ""), ("--cert", "a", "--key", "b", "--allow-cleartext"),
     ],
 )
-def test_serve_refuses_what_is_no_address_or_half_a_certificate(args):
+def test_serve_refuses_a_wrong_value_and_says_what_it_was_and_what_is_right(args):
+    """A-CLI-01: one line, nothing done."""
     done = run("serve", "--print-config", *args)
     assert done.returncode == 2 and done.stdout == ""
+    assert args[0] in done.stderr and done.stderr.count("\n") == 1
+    if len(args) == 2 and args[0] not in ("--cert", "--key"):
+        assert f"'{args[1]}'" in done.stderr and ("wanted" in done.stderr or "has no query" in done.stderr)
+
+
+@pytest.mark.parametrize("command", [("serve",), ("store", "create", "x"), ("store", "backup", "x"), ("store", "restore", "x")])
+@pytest.mark.parametrize("option", [("--server", "https://x"), ("--client", "ops"), ("--secret-file", "x"), ("--cacert", "x")])
+def test_what_acts_on_this_machine_refuses_to_be_told_of_a_server(command, option, tmp_path):
+    done = run(*option, *command, cwd=tmp_path)
+    assert done.returncode == 2 and "acts on this machine" in done.stderr and option[0] in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_serve_does_not_make_a_store_that_somebody_named(tmp_path):

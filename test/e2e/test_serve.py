@@ -161,6 +161,69 @@ def test_second_server_on_the_same_port_is_refused_and_the_first_lives(serving):
     assert json.loads(shell(first.commands()[0]))["active"]
 
 
+def refused(one, *args):
+    done = subprocess.run([*one.args, *args], capture_output=True, text=True, timeout=60, env=one.env, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and done.stdout == "", done.stdout
+    return done.stderr
+
+
+def test_port_that_is_taken_is_said_before_anything_else(serving):
+    one = serving()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", one.port))
+        other.listen()
+        said = refused(one, "--demo")
+    assert f"cannot listen on 127.0.0.1:{one.port}: another program listens there" in said and said.count("\n") == 1
+    assert not (one.run_dir / "demo-store").exists() and not (one.run_dir / "localhost.crt").exists()
+
+
+def test_address_that_is_not_of_this_machine_is_said(serving):
+    one = serving()
+    one.args[3] = f"192.0.2.1:{one.port}"
+    assert "this machine has no such address" in refused(one, "--demo")
+
+
+@pytest.mark.parametrize("what", ["missing", "garbage", "another's key"])
+def test_certificate_that_nginx_cannot_use_is_said_before_it_serves(serving, what):
+    """A-SEC-04, F-10: the file is named."""
+    one = serving()
+    files = {}
+    for name in ("a", "b"):
+        files[name] = one.place / f"{name}.key", one.place / f"{name}.crt"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                        files[name][0], "-out", files[name][1], "-subj", "/CN=localhost"], check=True, capture_output=True)
+    key, certificate = files["a"]
+    if what == "missing":
+        certificate = one.place / "none.crt"
+    elif what == "garbage":
+        certificate.write_text("garbage")
+    else:
+        key = files["b"][0]
+    said = refused(one, "--demo", "--cert", str(certificate), "--key", str(key))
+    assert str(certificate if what != "another's key" else key) in said and "nginx refuses its configuration" in said
+
+
+def test_json_tells_programs_where_it_serves_and_what_the_demo_made(serving):
+    one = serving("--demo", "--json").start()
+    told = json.loads(one.said())
+    assert told["issuer"] == f"https://localhost:{one.port}" and told["listen"] == f"127.0.0.1:{one.port}"
+    curl = (f"curl --cacert {told['certificate']} {told['issuer']}/oauth2/introspect -d token={told['access_token']} "
+            f"-u {told['gateway']['client_id']}:{told['gateway']['client_secret']}")
+    assert json.loads(shell(curl))["active"] is True
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a store away")
+def test_root_takes_no_store_from_a_third_user(serving):
+    one = serving()
+    store = one.place / "theirs"
+    assert one.assay("store", "create", store).returncode == 0
+    for path in (store, *store.iterdir()):
+        os.chown(path, 1, 1)
+    assert "it is another user's" in refused(one, "--store", str(store))
+    assert {path.stat().st_uid for path in (store, *store.iterdir())} == {1}
+
+
 def test_signals_stop_it_and_leave_no_process(serving):
     demo = serving("--demo").start()
     demo.process.send_signal(signal.SIGINT)

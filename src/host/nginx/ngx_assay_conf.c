@@ -92,9 +92,7 @@ static const char *read_token_prefix(ngx_str_t *value, void *target)
 {
     struct assay_server *server = target;
     server->token_prefix = assay_slice_of(value->data, value->len);
-    return assay_token_prefix_valid(server->token_prefix)
-               ? NULL
-               : "1 to 16 characters of a-z and 0-9 are wanted, the first a letter";
+    return assay_token_prefix_valid(server->token_prefix) ? NULL : ASSAY_TOKEN_PREFIX_RULE;
 }
 
 static const char *read_access_lifetime(ngx_str_t *value, void *target)
