@@ -88,6 +88,7 @@ enum assay_status assay_admin_store_stat(struct assay_admin *admin, int64_t now_
 {
     (void)now_s;
     (void)reterr;
-    admin->ex->query = (struct assay_query){.verb = ASSAY_QUERY_STAT, .row = no_row};
+    admin->ex->query =
+        (struct assay_query){.verb = ASSAY_QUERY_STAT, .want_resident = true, .row = no_row};
     return assay_admin_list(admin, stat_found, ret_step);
 }

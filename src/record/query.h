@@ -31,7 +31,7 @@ struct assay_store_stat {
     uint64_t events;
     uint64_t bytes_used;     /* pages in use */
     uint64_t bytes_file;     /* of the data file */
-    uint64_t bytes_resident; /* of it in memory, as the system tells; 0 if unknown */
+    uint64_t bytes_resident; /* of it in memory, as the system tells, of a large file estimated */
     uint64_t bytes_max;      /* max_size */
     int64_t horizon_s;
     const char *reasons[8]; /* words for /readyz, constant text */
@@ -45,8 +45,8 @@ struct assay_query {
     struct assay_slice subject;      /* GRANTS_OF_SUBJECT */
     struct assay_slice after_client; /* CLIENTS: rows behind this id; empty: from the start */
     uint64_t after;                  /* GRANTS*, EVENTS: rows behind this number */
-    bool want_resident; /* STAT: count bytes in memory, which takes a walk of the file */
-    size_t limit;       /* rows, at most ASSAY_MAX_LIST_ROWS */
+    bool want_resident;              /* STAT: find out how much of the file is in memory */
+    size_t limit;                    /* rows, at most ASSAY_MAX_LIST_ROWS */
     /* Called for each row; what it points to ends with the call. Returns false to stop. */
     bool (*row)(struct assay_query *query);
     void *context; /* the asker's own */

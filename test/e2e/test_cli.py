@@ -301,6 +301,7 @@ def test_issue_refuses_what_the_client_is_not_registered_for(store, args):
 def test_wrong_duration_is_a_usage_error_and_changes_nothing(store, ttl):
     """A-CLI-01"""
     before = store.json("store", "stat")["tokens"]
+    assert 0 < store.json("store", "stat")["bytes_resident"] <= store.json("store", "stat")["bytes_file"]
     done = store.run("token", "issue", "--client", "robot", "--subject", "a", f"--ttl={ttl}")
     assert done.returncode == 2 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1

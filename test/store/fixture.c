@@ -34,8 +34,8 @@ static void changed(struct assay_store_change *op)
     ((struct fixture *)op->context)->under_way--;
 }
 
-void fx_change_all(struct fixture *fx, struct assay_change *changes, struct assay_store_change *ops,
-                   size_t count)
+void fx_submit(struct fixture *fx, struct assay_change *changes, struct assay_store_change *ops,
+               size_t count)
 {
     fx->under_way = count;
     for (size_t i = 0; i < count; i++) {
@@ -46,9 +46,20 @@ void fx_change_all(struct fixture *fx, struct assay_change *changes, struct assa
     for (size_t i = 0; i < count; i++) {
         fx->store->ops->change(fx->store, &ops[i]);
     }
+}
+
+void fx_wait(struct fixture *fx)
+{
     while (fx->under_way > 0) {
         test_loop_turn(&fx->loop, 1000);
     }
+}
+
+void fx_change_all(struct fixture *fx, struct assay_change *changes, struct assay_store_change *ops,
+                   size_t count)
+{
+    fx_submit(fx, changes, ops, count);
+    fx_wait(fx);
 }
 
 enum assay_change_outcome fx_change(struct fixture *fx, struct assay_change *change)

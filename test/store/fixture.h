@@ -32,6 +32,10 @@ int fx_teardown(void **state);
 void fx_reopen(struct fixture *fx);
 /* One change, which the store must be able to carry out. */
 enum assay_change_outcome fx_change(struct fixture *fx, struct assay_change *change);
+/* Asks for `count` changes at once; counts them in fx->under_way until they are answered. */
+void fx_submit(struct fixture *fx, struct assay_change *changes, struct assay_store_change *ops,
+               size_t count);
+void fx_wait(struct fixture *fx);
 /* Asks for `count` changes at once and waits for all; `ops` tell how each went. */
 void fx_change_all(struct fixture *fx, struct assay_change *changes, struct assay_store_change *ops,
                    size_t count);

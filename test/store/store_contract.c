@@ -407,6 +407,75 @@ static void the_caller_and_the_client_of_the_token_are_both_lent(void **state)
     }
 }
 
+/* A change that was abandoned never happens and is never answered; one that was taken is answered
+ * all the same. Cancelled from the back, the front and the middle of what waits. */
+static void an_abandoned_change_never_happens(void **state)
+{
+    enum { COUNT = 300 };
+    struct fixture *fx = *state;
+    struct assay_change *changes = calloc(COUNT, sizeof(*changes));
+    struct assay_store_change *ops = calloc(COUNT, sizeof(*ops));
+    bool abandoned[COUNT] = {false};
+    size_t kept = 0;
+    fx_add_client(fx, "robot");
+    for (size_t i = 0; i < COUNT; i++) {
+        changes[i].verb = ASSAY_CHANGE_ISSUE;
+        changes[i].now_s = NOW;
+        changes[i].u.issue.client_id = ASSAY_SLICE("robot");
+        fx_draft(&changes[i].u.issue.access, ASSAY_TOKEN_ACCESS, "robot", NOW, 3600);
+    }
+    fx_submit(fx, changes, ops, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t at = i % 2 == 0 ? COUNT - 1 - i / 2 : i / 2;
+        if (i % 3 != 0) {
+            abandoned[at] = fx->store->ops->change_cancel(fx->store, &ops[at]);
+            fx->under_way -= abandoned[at];
+        }
+    }
+    fx_wait(fx);
+    fx_reopen(fx); /* what was still on its way would be answered now */
+    assert_int_equal(fx->under_way, 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        kept += !abandoned[i];
+        if (!abandoned[i]) {
+            assert_int_equal(ops[i].status, ASSAY_OK);
+            assert_int_equal(fx_look(fx, &changes[i].u.issue.access.address, NOW).liveness,
+                             ASSAY_LIVE);
+        }
+    }
+    assert_true(kept >= COUNT / 3);
+    assert_int_equal(fx_stat(fx).tokens, kept);
+    free(changes);
+    free(ops);
+}
+
+/* A close answers or refuses all that is under way, and what was answered with success is there. */
+static void a_close_leaves_nothing_unanswered(void **state)
+{
+    enum { COUNT = 300 };
+    struct fixture *fx = *state;
+    struct assay_change *changes = calloc(COUNT, sizeof(*changes));
+    struct assay_store_change *ops = calloc(COUNT, sizeof(*ops));
+    size_t done = 0;
+    fx_add_client(fx, "robot");
+    for (size_t i = 0; i < COUNT; i++) {
+        changes[i].verb = ASSAY_CHANGE_ISSUE;
+        changes[i].now_s = NOW;
+        changes[i].u.issue.client_id = ASSAY_SLICE("robot");
+        fx_draft(&changes[i].u.issue.access, ASSAY_TOKEN_ACCESS, "robot", NOW, 3600);
+    }
+    fx_submit(fx, changes, ops, COUNT);
+    fx_reopen(fx);
+    assert_int_equal(fx->under_way, 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_true(ops[i].status == ASSAY_OK || ops[i].status == ASSAY_ERR_STORE);
+        done += ops[i].status == ASSAY_OK;
+    }
+    assert_int_equal(fx_stat(fx).tokens, done);
+    free(changes);
+    free(ops);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +496,8 @@ int main(void)
         FX_TEST(a_client_update_needs_the_version_it_read),
         FX_TEST(a_change_over_its_limits_fails_alone),
         FX_TEST(the_caller_and_the_client_of_the_token_are_both_lent),
+        FX_TEST(an_abandoned_change_never_happens),
+        FX_TEST(a_close_leaves_nothing_unanswered),
         FX_TEST(events_and_grants_are_listed_in_order_and_in_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

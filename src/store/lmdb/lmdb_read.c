@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define RESIDENT_STRETCH 256 /* pages looked at together */
+#define RESIDENT_LOOKS 256   /* stretches, at most */
+
 enum assay_status lmdb_get(MDB_txn *txn, MDB_dbi db, struct assay_slice key,
                            struct assay_slice *ret, struct assay_error *reterr)
 {
@@ -283,33 +286,47 @@ static uint64_t entries_of(MDB_txn *txn, MDB_dbi db)
     return mdb_stat(txn, db, &stat) == 0 ? stat.ms_entries : 0;
 }
 
-/* Bytes of the data file that lie in memory, looked at through a mapping of our own, a stretch at a
- * time. */
+/* Pages of a stretch of the data file that lie in memory, seen through a mapping of our own. */
+static size_t resident_pages(int fd, uint64_t at, size_t len, size_t page)
+{
+    unsigned char seen[RESIDENT_STRETCH];
+    size_t count = 0;
+    size_t pages = (len + page - 1) / page;
+    void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, (off_t)at);
+    if (map == MAP_FAILED) {
+        return 0;
+    }
+    if (mincore(map, len, seen) == 0) {
+        for (size_t i = 0; i < pages; i++) {
+            count += seen[i] & 1;
+        }
+    }
+    munmap(map, len);
+    return count;
+}
+
+/* Bytes of the data file that lie in memory. Of a large file a part is looked at, evenly spread,
+ * and taken for the whole: the answer is for people, and must not take the loop's time. */
 static uint64_t resident(struct lmdb_store *store, uint64_t bytes)
 {
-    const size_t stretch = (size_t)1 << 28;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    unsigned char *seen = malloc(stretch / page);
+    size_t stretch = RESIDENT_STRETCH * page;
+    uint64_t stretches = (bytes + stretch - 1) / stretch;
+    uint64_t looks = stretches < RESIDENT_LOOKS ? stretches : RESIDENT_LOOKS;
+    uint64_t seen = 0;
+    uint64_t looked = 0;
     int fd = lmdb_file_open(store->dir_fd, "data", O_RDONLY);
-    uint64_t count = 0;
-    for (uint64_t at = 0; seen != NULL && fd >= 0 && at < bytes; at += stretch) {
+    for (uint64_t i = 0; fd >= 0 && i < looks; i++) {
+        uint64_t at = i * stretches / looks * stretch;
         size_t len = bytes - at < stretch ? (size_t)(bytes - at) : stretch;
-        void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, (off_t)at);
-        if (map == MAP_FAILED) {
-            break;
-        }
-        if (mincore(map, len, seen) == 0) {
-            for (size_t i = 0; i < (len + page - 1) / page; i++) {
-                count += seen[i] & 1;
-            }
-        }
-        munmap(map, len);
+        seen += resident_pages(fd, at, len, page);
+        looked += (len + page - 1) / page;
     }
     if (fd >= 0) {
         close(fd);
     }
-    free(seen);
-    return count * page;
+    double share = looked == 0 ? 0 : (double)seen / (double)looked;
+    return looks == stretches ? seen * page : (uint64_t)(share * (double)bytes);
 }
 
 static void add_reason(struct assay_store_stat *stat, bool applies, const char *word, bool blocking)
@@ -363,9 +380,6 @@ static enum assay_status fill_stat(struct listing *l, struct assay_error *reterr
     uint64_t pages = info.me_last_pgno + 1;
     uint64_t free_pages = lmdb_free_pages(l->txn);
     stat->bytes_used = (pages > free_pages ? pages - free_pages : 0) * page.ms_psize;
-    if (l->query->want_resident) {
-        stat->bytes_resident = resident(store, stat->bytes_file);
-    }
     fill_reasons(store, &l->header, stat);
     return ASSAY_OK;
 }
@@ -409,5 +423,8 @@ enum assay_status lmdb_list_run(struct lmdb_store *store, struct assay_query *qu
         status = run_verb(&l, reterr);
     }
     mdb_txn_reset(store->lister);
+    if (status == ASSAY_OK && query->verb == ASSAY_QUERY_STAT && query->want_resident) {
+        query->stat.bytes_resident = resident(store, query->stat.bytes_file);
+    }
     return status;
 }

@@ -16,6 +16,7 @@
 /* The engine's part of an operation. */
 struct queued {
     struct assay_store_change *next;
+    struct assay_store_change **at; /* what points here, in whichever list */
     uintptr_t state;
     int64_t since_ms;
 };
@@ -59,6 +60,7 @@ void lmdb_log(struct lmdb_store *store, enum assay_log_level level, const char *
 static void append(struct assay_store_change ***tail, struct assay_store_change *op)
 {
     part_of(op)->next = NULL;
+    part_of(op)->at = *tail;
     **tail = op;
     *tail = &part_of(op)->next;
 }
@@ -66,14 +68,14 @@ static void append(struct assay_store_change ***tail, struct assay_store_change 
 /* Takes `op` out of the waiting list; the lock is held. */
 static void unlink_waiting(struct lmdb_queue *queue, struct assay_store_change *op)
 {
-    struct assay_store_change **at = &queue->waiting;
-    while (*at != NULL && *at != op) {
-        at = &part_of(*at)->next;
+    struct queued *part = part_of(op);
+    assert(*part->at == op);
+    *part->at = part->next;
+    if (part->next != NULL) {
+        part_of(part->next)->at = part->at;
     }
-    assert(*at == op);
-    *at = part_of(op)->next;
-    if (queue->waiting_tail == &part_of(op)->next) {
-        queue->waiting_tail = at;
+    if (queue->waiting_tail == &part->next) {
+        queue->waiting_tail = part->at;
     }
     queue->waiting_count--;
 }
