@@ -1,5 +1,6 @@
-/* What the store is asked to list, as plain data. Rows come in order, at most `limit` of them, from
- * one snapshot; the next page starts after the last row of this one. */
+/* What the store is asked to list, as plain data. Rows come in order, at most `limit` of them, and
+ * fewer when they take long, from one snapshot; the next page starts after the last row of this
+ * one. */
 #ifndef ASSAY_RECORD_QUERY_H
 #define ASSAY_RECORD_QUERY_H
 

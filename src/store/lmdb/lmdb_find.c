@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* --- clients, read once and kept while no client changes */
 
@@ -181,20 +182,6 @@ static void forget_answer(struct assay_lookup *lookup)
     lookup->cut = false;
 }
 
-static void answer(struct lmdb_store *store, const struct assay_header_record *header,
-                   struct assay_store_find *find)
-{
-    struct assay_token_record token;
-    find->status = find_all(store, header, find->lookup, &token, &find->error);
-    if (find->status == ASSAY_ERR_CORRUPT) {
-        lmdb_note_corrupt(store, find->error.what);
-    }
-    if (find->status != ASSAY_OK) {
-        forget_answer(find->lookup); /* half an answer is none */
-    }
-    find->done(find);
-}
-
 static void refuse(struct assay_store_find *find, enum assay_status status,
                    const struct assay_error *error)
 {
@@ -251,33 +238,107 @@ static bool unlink_find(struct lmdb_find_list *list, struct assay_store_find *fi
  * snapshot that is taken after the last of them: so each has a snapshot that is younger than its
  * request, and the pages that all of them want are asked of memory at once. */
 
-static enum assay_status open_snapshot(struct lmdb_store *store,
+struct snapshot {
+    struct assay_header_record header;
+    enum assay_status status; /* ASSAY_OK: it is open */
+    struct assay_error error;
+    int64_t since_ms;
+};
+
+/* Good to some milliseconds, and next to nothing to read. */
+static int64_t coarse_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static enum assay_status read_snapshot(struct lmdb_store *store,
                                        struct assay_header_record *ret_header,
                                        struct assay_error *reterr)
 {
     MDB_envinfo info;
-    /* Not while its data is not there any more: others may write to what is in its place. */
-    bool readable = store->reader != NULL && !atomic_load(&store->trouble.gone);
-    int rc = readable ? mdb_txn_renew(store->reader) : MDB_PANIC;
-    if (rc != 0) {
-        return lmdb_fail(rc, "the store cannot be read", reterr);
-    }
     enum assay_status status = lmdb_read_header(store, store->reader, ret_header, reterr);
     if (status == ASSAY_OK) {
         status = lmdb_ring_refresh(store, store->reader, ret_header->keys_seq, &store->reader_ring,
                                    reterr);
     }
-    rc = status == ASSAY_OK ? mdb_env_info(store->env, &info) : 0;
+    int rc = status == ASSAY_OK ? mdb_env_info(store->env, &info) : 0;
     if (rc != 0) {
-        status = lmdb_fail(rc, "the store cannot be read", reterr);
+        return lmdb_fail(rc, "the store cannot be read", reterr);
     }
-    if (status != ASSAY_OK) {
-        mdb_txn_reset(store->reader);
-        return status;
+    if (status == ASSAY_OK) {
+        store->pages.count = info.me_last_pgno + 1;
     }
-    store->pages.count = info.me_last_pgno + 1;
+    return status;
+}
+
+static void open_snapshot(struct lmdb_store *store, struct snapshot *snapshot)
+{
+    /* Not while its data is not there any more: others may write to what is in its place. */
+    bool readable = store->reader != NULL && !atomic_load(&store->trouble.gone);
+    store->finds.ahead_count = 0;
     store->finds.snapshot++;
-    return ASSAY_OK;
+    snapshot->since_ms = coarse_ms();
+    int rc = readable ? mdb_txn_renew(store->reader) : MDB_PANIC;
+    if (rc != 0) {
+        snapshot->status = lmdb_fail(rc, "the store cannot be read", &snapshot->error);
+        return;
+    }
+    snapshot->status = read_snapshot(store, &snapshot->header, &snapshot->error);
+    if (snapshot->status != ASSAY_OK) {
+        mdb_txn_reset(store->reader);
+    }
+}
+
+static void close_snapshot(struct lmdb_store *store, struct snapshot *snapshot)
+{
+    if (snapshot->status == ASSAY_OK) {
+        mdb_txn_reset(store->reader);
+        snapshot->status = assay_fail(ASSAY_ERR_STORE, "no snapshot is open", &snapshot->error);
+    }
+}
+
+/* A snapshot holds back the pages that writers free: it is given up for a younger one when it has
+ * been open for too long, whatever took the time. */
+static bool is_old(const struct snapshot *snapshot)
+{
+    return coarse_ms() - snapshot->since_ms > ASSAY_MAX_READ_MS;
+}
+
+static void reopen_snapshot(struct lmdb_store *store, struct snapshot *snapshot)
+{
+    close_snapshot(store, snapshot);
+    open_snapshot(store, snapshot);
+}
+
+/* An answer that took too long, or came after one that did, is looked for once more, in a younger
+ * snapshot. */
+static void answer(struct lmdb_store *store, struct snapshot *snapshot,
+                   struct assay_store_find *find)
+{
+    struct assay_token_record token;
+    struct assay_lookup *lookup = find->lookup;
+    find->status = find_all(store, &snapshot->header, lookup, &token, &find->error);
+    if (is_old(snapshot)) {
+        forget_answer(lookup);
+        reopen_snapshot(store, snapshot);
+        if (snapshot->status != ASSAY_OK) {
+            refuse(find, snapshot->status, &snapshot->error);
+            return;
+        }
+        find->status = find_all(store, &snapshot->header, lookup, &token, &find->error);
+        if (find->status == ASSAY_OK && is_old(snapshot)) {
+            find->status = assay_fail(ASSAY_ERR_STORE, "a read took too long", &find->error);
+        }
+    }
+    if (find->status == ASSAY_ERR_CORRUPT) {
+        lmdb_note_corrupt(store, find->error.what);
+    }
+    if (find->status != ASSAY_OK) {
+        forget_answer(lookup); /* half an answer is none */
+    }
+    find->done(find);
 }
 
 /* Fetches the tokens of the next look-ups from memory. Trouble is left for each to meet by itself.
@@ -309,28 +370,24 @@ static void look_ahead(struct lmdb_store *store)
 static void answer_waiting(struct lmdb_store *store)
 {
     struct lmdb_finds *finds = &store->finds;
-    struct assay_header_record header = {0};
-    struct assay_error error = {0};
+    struct snapshot snapshot = {.status = ASSAY_ERR_STORE};
     struct assay_store_find *find;
     finds->answering = finds->waiting;
     finds->waiting = (struct lmdb_find_list){0};
-    finds->ahead_count = 0;
 
-    enum assay_status status = open_snapshot(store, &header, &error);
+    open_snapshot(store, &snapshot);
     for (size_t i = 0; (find = finds->answering.first) != NULL; i++) {
-        if (status == ASSAY_OK && i % LMDB_AHEAD == 0 && next_of(find) != NULL) {
+        if (snapshot.status == ASSAY_OK && i % LMDB_AHEAD == 0 && next_of(find) != NULL) {
             look_ahead(store);
         }
         (void)unlink_find(&finds->answering, find);
-        if (status == ASSAY_OK) {
-            answer(store, &header, find);
+        if (snapshot.status == ASSAY_OK) {
+            answer(store, &snapshot, find);
         } else {
-            refuse(find, status, &error);
+            refuse(find, snapshot.status, &snapshot.error);
         }
     }
-    if (status == ASSAY_OK) {
-        mdb_txn_reset(store->reader);
-    }
+    close_snapshot(store, &snapshot);
 }
 
 static void on_turn(struct assay_task *task)

@@ -152,6 +152,7 @@ struct listing {
     struct assay_query *query;
     uint8_t prefix[1 + ASSAY_MAX_SUBJECT]; /* GRANTS_OF_SUBJECT */
     size_t prefix_len;
+    int64_t since_ms;
 };
 
 static enum assay_status fill_grant(struct listing *l, uint64_t number, struct assay_slice bytes,
@@ -251,7 +252,9 @@ static enum assay_status walk(struct listing *l, MDB_dbi db, struct assay_slice 
             break;
         }
         status = fill_row(l, &key, &value, reterr);
-        if (status == ASSAY_OK && !l->query->row(l->query)) {
+        bool goes_on = status == ASSAY_OK && l->query->row(l->query);
+        /* A snapshot is not kept open for long: what is left comes with the next page. */
+        if (status == ASSAY_OK && (!goes_on || lmdb_now_ms() - l->since_ms > ASSAY_MAX_READ_MS)) {
             l->query->more = true;
             break;
         }
@@ -408,7 +411,8 @@ static enum assay_status run_verb(struct listing *l, struct assay_error *reterr)
 enum assay_status lmdb_list_run(struct lmdb_store *store, struct assay_query *query,
                                 struct assay_error *reterr)
 {
-    struct listing l = {.store = store, .txn = store->lister, .query = query};
+    struct listing l = {
+        .store = store, .txn = store->lister, .query = query, .since_ms = lmdb_now_ms()};
     query->more = false;
     int rc = mdb_txn_renew(store->lister);
     if (rc != 0) {
