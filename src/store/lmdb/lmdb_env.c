@@ -345,7 +345,7 @@ static enum assay_status create_data(const char *path, int dir_fd, struct assay_
     char name[4096];
     MDB_env *env = NULL;
     MDB_txn *txn = NULL;
-    snprintf(name, sizeof(name), "%s/data.new", path);
+    (void)snprintf(name, sizeof(name), "%s/data.new", path);
     (void)unlinkat(dir_fd, "data.new", 0);
     (void)unlinkat(dir_fd, "data.new-lock", 0);
     int rc = mdb_env_create(&env);
