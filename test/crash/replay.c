@@ -1,5 +1,6 @@
 #include "crash/replay.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -427,6 +428,7 @@ static const struct replay_entry *next_dsync(const struct replay *replay)
 size_t replay_choices(const struct replay *replay)
 {
     const struct replay_entry *next = next_dsync(replay);
+    assert(next != NULL); /* prefixes are only chosen where there is one */
     return REPLAY_PREFIX + (next == NULL ? 0 : (next->head.len - 1) / 8);
 }
 
@@ -524,6 +526,7 @@ void replay_build(const struct replay *replay, size_t choice, struct dice dice,
     }
     if (choice >= REPLAY_PREFIX) {
         const struct replay_entry *next = next_dsync(replay);
+        assert(next != NULL); /* prefixes are only chosen where there is one */
         put_bytes(&image->contents[file_of(replay, next->head.file)], next->head.offset, next->data,
                   (choice - REPLAY_PREFIX + 1) * 8);
     }

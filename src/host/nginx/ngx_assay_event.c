@@ -45,9 +45,25 @@ static void unwatch_fd(struct assay_loop *loop, struct assay_watch *watch)
     watch->host = NULL;
 }
 
+void ngx_assay_timer_init(struct ngx_assay_timer *timer, ngx_event_handler_pt handler,
+                          void *context)
+{
+    *timer = (struct ngx_assay_timer){
+        .event = {.handler = handler, .log = ngx_cycle->log},
+        .nobody = {.fd = (ngx_socket_t)-1, .data = context},
+    };
+    timer->event.data = &timer->nobody;
+}
+
+void *ngx_assay_timer_context(const ngx_event_t *event)
+{
+    const ngx_connection_t *nobody = event->data;
+    return nobody->data;
+}
+
 static void on_timer(ngx_event_t *event)
 {
-    struct assay_timer *timer = event->data;
+    struct assay_timer *timer = ngx_assay_timer_context(event);
     timer->fired(timer);
 }
 
@@ -55,27 +71,25 @@ static void on_timer(ngx_event_t *event)
 static bool set_timer(struct assay_loop *loop, struct assay_timer *timer, int64_t delay_ms)
 {
     (void)loop;
-    ngx_event_t *event = timer->host;
-    if (event == NULL) {
-        event = ngx_pcalloc(ngx_cycle->pool, sizeof(*event));
-        if (event == NULL) {
+    struct ngx_assay_timer *own = timer->host;
+    if (own == NULL) {
+        own = ngx_palloc(ngx_cycle->pool, sizeof(*own));
+        if (own == NULL) {
             return false; /* late changes are then answered late, by the writer */
         }
-        event->handler = on_timer;
-        event->data = timer;
-        event->log = ngx_cycle->log;
-        timer->host = event;
+        ngx_assay_timer_init(own, on_timer, timer);
+        timer->host = own;
     }
-    ngx_add_timer(event, (ngx_msec_t)delay_ms);
+    ngx_add_timer(&own->event, (ngx_msec_t)delay_ms);
     return true;
 }
 
 static void clear_timer(struct assay_loop *loop, struct assay_timer *timer)
 {
     (void)loop;
-    ngx_event_t *event = timer->host;
-    if (event != NULL && event->timer_set) {
-        ngx_del_timer(event);
+    struct ngx_assay_timer *own = timer->host;
+    if (own != NULL && own->event.timer_set) {
+        ngx_del_timer(&own->event);
     }
 }
 

@@ -77,7 +77,7 @@ static bool open_parts(ngx_cycle_t *cycle, const ngx_array_t *confs)
 
 static void open_again(ngx_event_t *event)
 {
-    const ngx_array_t *confs = event->data;
+    const ngx_array_t *confs = ngx_assay_timer_context(event);
     if (!open_parts((ngx_cycle_t *)(uintptr_t)ngx_cycle, confs)) {
         ngx_add_timer(event, REOPEN_EVERY_MS);
     }
@@ -87,13 +87,9 @@ void ngx_assay_worker_open(ngx_cycle_t *cycle, const ngx_array_t *confs)
 {
     the_worker.log.write = log_line;
     if (!open_parts(cycle, confs)) {
-        the_worker.again = (ngx_event_t){
-            .handler = open_again,
-            .data = (void *)(uintptr_t)confs,
-            .log = cycle->log,
-            .cancelable = 1, /* it keeps no worker from leaving */
-        };
-        ngx_add_timer(&the_worker.again, REOPEN_EVERY_MS);
+        ngx_assay_timer_init(&the_worker.again, open_again, (void *)(uintptr_t)confs);
+        the_worker.again.event.cancelable = 1; /* it keeps no worker from leaving */
+        ngx_add_timer(&the_worker.again.event, REOPEN_EVERY_MS);
     }
 }
 
@@ -105,28 +101,27 @@ static void stay_on(ngx_event_t *event)
 
 void ngx_assay_worker_scrypt_begun(void)
 {
-    ngx_event_t *stay = &the_worker.stay;
     if (the_worker.scrypts++ == 0) {
-        *stay = (ngx_event_t){.handler = stay_on, .data = stay, .log = ngx_cycle->log};
-        ngx_add_timer(stay, STAY_MS);
+        ngx_assay_timer_init(&the_worker.stay, stay_on, NULL);
+        ngx_add_timer(&the_worker.stay.event, STAY_MS);
     }
 }
 
 void ngx_assay_worker_scrypt_ended(void)
 {
-    if (--the_worker.scrypts == 0 && the_worker.stay.timer_set) {
-        ngx_del_timer(&the_worker.stay);
+    if (--the_worker.scrypts == 0 && the_worker.stay.event.timer_set) {
+        ngx_del_timer(&the_worker.stay.event);
     }
 }
 
 /* The stores first: what they have in hand is answered through the blocks. */
 void ngx_assay_worker_close(void)
 {
-    if (the_worker.again.timer_set) {
-        ngx_del_timer(&the_worker.again);
+    if (the_worker.again.event.timer_set) {
+        ngx_del_timer(&the_worker.again.event);
     }
-    if (the_worker.stay.timer_set) {
-        ngx_del_timer(&the_worker.stay);
+    if (the_worker.stay.event.timer_set) {
+        ngx_del_timer(&the_worker.stay.event);
     }
     ngx_assay_stores_close();
     ngx_assay_blocks_free(&the_worker);

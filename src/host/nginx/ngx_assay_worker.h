@@ -4,10 +4,10 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
 
 #include "base/log.h"
 #include "crypto/digest.h"
+#include "host/nginx/ngx_assay_event.h"
 #include "server/recent.h"
 
 struct ngx_assay_worker {
@@ -16,9 +16,9 @@ struct ngx_assay_worker {
     struct assay_log log;
     void *free_blocks; /* ngx_assay_exchange.c */
     size_t free_count;
-    size_t scrypts;    /* under way in the thread pool */
-    ngx_event_t again; /* opens what could not be opened */
-    ngx_event_t stay;  /* runs while there is a scrypt */
+    size_t scrypts;               /* under way in the thread pool */
+    struct ngx_assay_timer again; /* opens what could not be opened */
+    struct ngx_assay_timer stay;  /* runs while there is a scrypt */
 };
 
 /* This worker, NULL before it is opened. */
