@@ -58,9 +58,11 @@ class Serving:
         while time.time() < deadline and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return self
+                if self.said():  # else that was the test of the configuration, which listens, too
+                    return self
             except OSError:
-                time.sleep(0.02)
+                pass
+            time.sleep(0.02)
         raise AssertionError(self.said() + self.complained())
 
     def said(self):
