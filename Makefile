@@ -55,8 +55,11 @@ install: build ## into DESTDIR
 	install -D -m 0644 build/modules/ngx_http_assay_server_module.so \
 	    $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_assay_server_module.so
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	build/assay help --man >$(DESTDIR)$(PREFIX)/share/man/man1/assay.1
-	build/assay completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/assay
+	install -m 0644 docs/man/assay.1 $(DESTDIR)$(PREFIX)/share/man/man1/assay.1
+	build/assay completion bash >build/assay.bash
+	install -m 0644 build/assay.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/assay
+	install -D -m 0644 packaging/mod-http-assay-server.conf \
+	    $(DESTDIR)$(PREFIX)/share/nginx/modules-available/mod-http-assay-server.conf
 	install -D -m 0644 packaging/assay.service $(DESTDIR)/lib/systemd/system/assay.service
 
 clean:

@@ -134,19 +134,29 @@ static bool plan_certificate(const struct assay_tool *tool, struct assay_serving
            assay_path_join(s->key, sizeof s->key, s->run_dir, "/localhost.key");
 }
 
-/* Beside the command in a build tree, else where Debian keeps modules. */
+/* Cuts the last part off a path, and the slash before it. */
+static void cut_last(char *path)
+{
+    char *slash = strrchr(path, '/');
+    *(slash == NULL ? path : slash) = '\0';
+}
+
+/* Beside the command in a build tree, below the same prefix when it is installed, else where Debian
+ * keeps modules. */
 static bool plan_module(struct assay_serving *s)
 {
     char self[ASSAY_PATH_ROOM];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (len > 0) {
-        self[len] = '\0';
-        char *slash = strrchr(self, '/');
-        slash[1] = '\0';
-        if (assay_path_join(s->module, sizeof s->module, self, "modules/" MODULE) &&
-            access(s->module, R_OK) == 0) {
-            return true;
-        }
+    self[len > 0 ? len : 0] = '\0';
+    cut_last(self);
+    if (assay_path_join(s->module, sizeof s->module, self, "/modules/" MODULE) &&
+        access(s->module, R_OK) == 0) {
+        return true;
+    }
+    cut_last(self);
+    if (assay_path_join(s->module, sizeof s->module, self, "/lib/nginx/modules/" MODULE) &&
+        access(s->module, R_OK) == 0) {
+        return true;
     }
     return assay_path_join(s->module, sizeof s->module, SYSTEM_MODULES "/", MODULE);
 }
