@@ -5,9 +5,12 @@
 #include "crypto/digest.h"
 #include "record/client_record.h"
 #include "record/cutoff.h"
+#include "record/end_record.h"
 #include "record/event.h"
 #include "record/grant_record.h"
 #include "record/header_record.h"
+#include "record/key_record.h"
+#include "record/once_record.h"
 #include "record/token_record.h"
 
 #include <string.h>
@@ -100,6 +103,39 @@ static void header_record(size_t len)
     }
 }
 
+static void end_record(size_t len)
+{
+    static const uint8_t key[ASSAY_END_KEY_LEN] = {'c', 0, 0, 0, 0, 0x65, 0x53, 0xF1, 0,
+                                                   0,   0, 0, 0, 0, 0,    0,    9};
+    struct assay_end_record record;
+    size_t written = 0;
+    struct assay_slice stored = closed(assay_slice_of(key, sizeof(key)), len);
+    if (assay_end_record_parse(assay_slice_of(key, sizeof(key)), stored, &record, NULL) ==
+        ASSAY_OK) {
+        enum assay_status status =
+            assay_end_record_write(&record, again, sizeof(again), &written, NULL);
+        same(stored, status, written);
+    }
+}
+
+static void once_and_key(size_t len)
+{
+    static const uint8_t id[ASSAY_SHA256_LEN] = {1, 2, 3};
+    static const uint8_t generation = 7;
+    struct assay_once_record once;
+    struct assay_key_record sealing;
+    struct assay_slice stored = closed(assay_slice_of(id, sizeof(id)), len);
+    if (assay_once_record_parse(assay_slice_of(id, sizeof(id)), stored, &once, NULL) == ASSAY_OK) {
+        assay_once_record_write(&once, again);
+        same(stored, ASSAY_OK, ASSAY_ONCE_LEN);
+    }
+    stored = closed(assay_slice_of(&generation, 1), len);
+    if (assay_key_record_parse(generation, stored, &sealing, NULL) == ASSAY_OK) {
+        assay_key_record_write(&sealing, again);
+        same(stored, ASSAY_OK, ASSAY_KEY_RECORD_LEN);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2 || size > 32768) {
@@ -110,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(assay_token_record_parse((struct assay_token_id){.seq = 1}, assay_slice_of(data, size),
                                   &unchecked, NULL) != ASSAY_OK ||
          size > 40); /* a right check by chance: not in a corpus's lifetime, for what is short */
-    switch (data[0] % 5) {
+    switch (data[0] % 7) {
     case 0:
         token(size - 1);
         break;
@@ -123,8 +159,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 3:
         cutoff(size - 1);
         break;
-    default:
+    case 4:
         header_record(size - 1);
+        break;
+    case 5:
+        end_record(size - 1);
+        break;
+    default:
+        once_and_key(size - 1);
         break;
     }
     return 0;

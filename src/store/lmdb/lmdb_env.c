@@ -345,7 +345,9 @@ static enum assay_status create_data(const char *path, int dir_fd, struct assay_
     char name[4096];
     MDB_env *env = NULL;
     MDB_txn *txn = NULL;
-    (void)snprintf(name, sizeof(name), "%s/data.new", path);
+    if (snprintf(name, sizeof(name), "%s/data.new", path) >= (int)sizeof(name)) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's path is too long", reterr);
+    }
     (void)unlinkat(dir_fd, "data.new", 0);
     (void)unlinkat(dir_fd, "data.new-lock", 0);
     int rc = mdb_env_create(&env);
