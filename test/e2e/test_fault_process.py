@@ -133,6 +133,7 @@ def test_a_server_started_without_standard_descriptors_puts_no_file_of_the_store
         token = world.at()["access_token"]
         assert server.revoke(token, world.cl1).status == 200 and not world.active(token)
         for pid in server.worker_pids():
+            wait_until(lambda: all(os.path.lexists(f"/proc/{pid}/fd/{fd}") for fd in range(3)), what="the worker has filled them")
             for fd in range(3):
                 assert str(server.store) not in os.readlink(f"/proc/{pid}/fd/{fd}")
         assert server.cli("store", "stat").returncode == 0
