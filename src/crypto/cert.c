@@ -1,5 +1,7 @@
 #include "crypto/cert.h"
 
+#include "crypto/crypto_priv.h"
+
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
@@ -98,7 +100,7 @@ enum assay_status assay_cert_make(int64_t now_s, struct assay_buf *key_pem,
     X509_free(cert);
     EVP_PKEY_free(key);
     if (!ok) {
-        return assay_fail(ASSAY_ERR_CRYPTO, "the certificate could not be made", reterr);
+        return assay_crypto_fail("the certificate could not be made", reterr);
     }
     if (key_pem->spent || cert_pem->spent) {
         return assay_fail(ASSAY_ERR_LIMIT, "no room for the certificate", reterr);

@@ -1,5 +1,7 @@
 #include "crypto/digest.h"
 
+#include "crypto/crypto_priv.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -14,14 +16,14 @@ enum assay_status assay_digester_open(struct assay_digester **ret_digester,
 {
     struct assay_digester *digester = OPENSSL_zalloc(sizeof(*digester));
     if (digester == NULL) {
-        return assay_fail(ASSAY_ERR_CRYPTO, "no memory for a digest", reterr);
+        return assay_crypto_fail("no memory for a digest", reterr);
     }
     digester->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     digester->context = EVP_MD_CTX_new();
     if (digester->sha256 == NULL || digester->context == NULL ||
         EVP_DigestInit_ex2(digester->context, digester->sha256, NULL) != 1) {
         assay_digester_close(digester);
-        return assay_fail(ASSAY_ERR_CRYPTO, "cannot set SHA-256 up", reterr);
+        return assay_crypto_fail("cannot set SHA-256 up", reterr);
     }
     *ret_digester = digester;
     return ASSAY_OK;
@@ -45,7 +47,7 @@ enum assay_status assay_sha256(struct assay_digester *digester, struct assay_sli
     if (EVP_DigestInit_ex2(digester->context, NULL, NULL) != 1 ||
         EVP_DigestUpdate(digester->context, s.data, s.len) != 1 ||
         EVP_DigestFinal_ex(digester->context, ret, &len) != 1 || len != ASSAY_SHA256_LEN) {
-        return assay_fail(ASSAY_ERR_CRYPTO, "SHA-256 failed", reterr);
+        return assay_crypto_fail("SHA-256 failed", reterr);
     }
     return ASSAY_OK;
 }
@@ -59,7 +61,7 @@ enum assay_status assay_hmac_sha256(struct assay_slice key, struct assay_slice s
     if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA2-256", NULL, key.data, key.len, data, s.len, ret,
                   ASSAY_SHA256_LEN, &len) == NULL ||
         len != ASSAY_SHA256_LEN) {
-        return assay_fail(ASSAY_ERR_CRYPTO, "HMAC-SHA-256 failed", reterr);
+        return assay_crypto_fail("HMAC-SHA-256 failed", reterr);
     }
     return ASSAY_OK;
 }

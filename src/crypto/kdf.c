@@ -1,5 +1,7 @@
 #include "crypto/kdf.h"
 
+#include "crypto/crypto_priv.h"
+
 #include <openssl/evp.h>
 
 enum assay_status assay_scrypt(struct assay_slice secret, const uint8_t salt[ASSAY_SCRYPT_SALT_LEN],
@@ -12,7 +14,7 @@ enum assay_status assay_scrypt(struct assay_slice secret, const uint8_t salt[ASS
     const char *text = secret.len == 0 ? "" : (const char *)secret.data;
     if (EVP_PBE_scrypt(text, secret.len, salt, ASSAY_SCRYPT_SALT_LEN, cost, block, parallel,
                        max_memory, ret, ASSAY_SCRYPT_LEN) != 1) {
-        return assay_fail(ASSAY_ERR_CRYPTO, "scrypt failed", reterr);
+        return assay_crypto_fail("scrypt failed", reterr);
     }
     return ASSAY_OK;
 }

@@ -1,5 +1,7 @@
 #include "crypto/seal.h"
 
+#include "crypto/crypto_priv.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
@@ -25,7 +27,7 @@ enum assay_status assay_seal_open(const uint8_t key[ASSAY_SEAL_KEY_LEN],
 {
     struct assay_seal *seal = OPENSSL_zalloc(sizeof(*seal));
     if (seal == NULL) {
-        return assay_fail(ASSAY_ERR_CRYPTO, "no memory for a sealing key", reterr);
+        return assay_crypto_fail("no memory for a sealing key", reterr);
     }
     seal->cipher = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
     if (seal->cipher != NULL) {
@@ -34,7 +36,7 @@ enum assay_status assay_seal_open(const uint8_t key[ASSAY_SEAL_KEY_LEN],
     }
     if (seal->encrypt == NULL || seal->decrypt == NULL) {
         assay_seal_close(seal);
-        return assay_fail(ASSAY_ERR_CRYPTO, "cannot set AES-256 up", reterr);
+        return assay_crypto_fail("cannot set AES-256 up", reterr);
     }
     *ret_seal = seal;
     return ASSAY_OK;
@@ -58,7 +60,7 @@ static enum assay_status one_block(EVP_CIPHER_CTX *context, const uint8_t *in, u
     int len = 0;
     if (EVP_CipherUpdate(context, out, &len, in, ASSAY_SEAL_BLOCK_LEN) != 1 ||
         len != ASSAY_SEAL_BLOCK_LEN) {
-        return assay_fail(ASSAY_ERR_CRYPTO, "AES-256 failed", reterr);
+        return assay_crypto_fail("AES-256 failed", reterr);
     }
     return ASSAY_OK;
 }

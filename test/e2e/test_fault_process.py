@@ -123,19 +123,25 @@ def test_workers_outlive_a_killed_master_and_a_new_one_says_the_port_is_taken():
 
 def test_a_server_started_without_standard_descriptors_puts_no_file_of_the_store_there():
     """F-16: neither the store nor a log that somebody prints into."""
-    with Server(start=False) as server:
+    with FaultyServer(start=False) as server:
         (server.dir / "nginx.conf").write_text(server.conf())
         command = server.nginx()
         command["args"] = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command["args"]]
         server.process = subprocess.Popen(**command)
         wait_until(server.answers, what="nginx listens", seconds=30)
         world = World(server)
-        token = world.at()["access_token"]
-        assert server.revoke(token, world.cl1).status == 200 and not world.active(token)
-        for pid in server.worker_pids():
-            wait_until(lambda: all(os.path.lexists(f"/proc/{pid}/fd/{fd}") for fd in range(3)), what="the worker has filled them")
-            for fd in range(3):
-                assert str(server.store) not in os.readlink(f"/proc/{pid}/fd/{fd}")
+        for spec in ("", "meta:1:once:EIO"):  # as it was opened, and as it is opened again by each worker
+            for _ in range(6 if spec else 1):
+                token = world.at()["access_token"]
+                if spec:
+                    server.faults.arm(spec, path=server.store)
+                    assert refused(server.revoke(token, world.cl1))
+                    server.faults.disarm()
+                assert server.revoke(token, world.cl1).status == 200 and not world.active(token)
+            for pid in [server.process.pid, *server.worker_pids()]:
+                for fd in range(3):
+                    with contextlib.suppress(FileNotFoundError):
+                        assert str(server.store) not in os.readlink(f"/proc/{pid}/fd/{fd}")
         assert server.cli("store", "stat").returncode == 0
         server.check_floor()
 

@@ -32,6 +32,7 @@ static enum assay_status open_one(const struct ngx_assay_store_conf *conf, struc
         .map_size = conf->map_size,
         .sweep = conf->sweep,
         .warm = true,
+        .tries_again = true,
         .loop = ngx_assay_loop(),
         .log = log,
         .meter = &ret->meter,

@@ -333,25 +333,12 @@ static ngx_int_t add_phase(ngx_conf_t *cf)
 
 /* --- the life of a worker --- */
 
-/* A descriptor 0, 1 or 2 that was closed when nginx started would become one of the store's. */
-static void fill_standard_descriptors(void)
-{
-    int fd;
-    do {
-        fd = open("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= 2);
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-}
-
 /* Tokens and secrets are in a worker's memory: it leaves no core file, and a file size limit is an
  * error to report, not a reason to die. */
 static void harden(ngx_cycle_t *cycle)
 {
     const struct rlimit none = {0, 0};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    fill_standard_descriptors();
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 ||
         sigaction(SIGXFSZ, &ignore, NULL) != 0) {
         ngx_log_error(NGX_LOG_WARN, cycle->log, ngx_errno,

@@ -16,7 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_AT_MOST_MS 2000 /* for somebody who is just coming or going */
 #define WAIT_STEP_MS 5
 
 /* Does some other process have the lock file in use? They share a lock on its first byte. Asked
@@ -54,7 +53,8 @@ static bool may_enter(int dir_fd, int data_fd)
     return false;
 }
 
-enum assay_status lmdb_presence_join(struct lmdb_store *store, struct assay_error *reterr)
+enum assay_status lmdb_presence_join(struct lmdb_store *store, int64_t wait_ms,
+                                     struct assay_error *reterr)
 {
     static const struct timespec step = {0, WAIT_STEP_MS * 1000000L};
     struct lmdb_presence *presence = &store->presence;
@@ -62,7 +62,7 @@ enum assay_status lmdb_presence_join(struct lmdb_store *store, struct assay_erro
     if (presence->fd < 0) {
         return assay_fail(ASSAY_ERR_SYSTEM, "the store's data file cannot be opened", reterr);
     }
-    for (int waited_ms = 0; waited_ms <= WAIT_AT_MOST_MS; waited_ms += WAIT_STEP_MS) {
+    for (int64_t waited_ms = 0; waited_ms <= wait_ms; waited_ms += WAIT_STEP_MS) {
         if (may_enter(store->dir_fd, presence->fd)) {
             return ASSAY_OK;
         }

@@ -204,6 +204,10 @@ bool lmdb_warm_some(struct lmdb_store *store);
 
 /* lmdb_files.c: the files beside the data */
 
+/* Fills the descriptors 0, 1 and 2 where they are closed: what somebody prints shall never end up
+ * in a file of the store. Before each opening, since a host may close some meanwhile. */
+void lmdb_spare_standard_descriptors(void);
+
 ASSAY_MUST_USE enum assay_status lmdb_dir_open(const char *path, int *ret_fd,
                                                struct assay_error *reterr);
 /* The same, made (0700) if it is missing, and then on the disk before anything in it is. */
@@ -244,8 +248,9 @@ bool lmdb_witness_renew(struct lmdb_store *store);
 /* lmdb_presence.c: who has the store open */
 
 /* Before the environment is opened: this process shows itself on the data file, and finds the lock
- * file that others use still in its place. */
-ASSAY_MUST_USE enum assay_status lmdb_presence_join(struct lmdb_store *store,
+ * file that others use still in its place. Somebody who is just opening or closing it is waited
+ * for, for `wait_ms` at most. */
+ASSAY_MUST_USE enum assay_status lmdb_presence_join(struct lmdb_store *store, int64_t wait_ms,
                                                     struct assay_error *reterr);
 /* Once it is open: remembers the files, and lets others in. */
 ASSAY_MUST_USE enum assay_status lmdb_presence_settle(struct lmdb_store *store,

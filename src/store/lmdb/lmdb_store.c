@@ -6,6 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define WAIT_MS 2000 /* for somebody who is just opening or closing the store */
+#define WAIT_HURRIED_MS 20
+
 static int64_t system_clock(void *context)
 {
     (void)context;
@@ -102,7 +105,8 @@ static void tell_of_restore(struct lmdb_store *store, const struct assay_header_
 }
 
 /* Opens what `store` names, in the order in which trouble is easiest to tell. */
-static enum assay_status open_all(struct lmdb_store *store, struct assay_error *reterr)
+static enum assay_status open_all(struct lmdb_store *store, int64_t wait_ms,
+                                  struct assay_error *reterr)
 {
     struct assay_header_record header = {0};
     struct assay_header_record witness;
@@ -111,7 +115,7 @@ static enum assay_status open_all(struct lmdb_store *store, struct assay_error *
         status = lmdb_data_check(store->dir_fd, "data", reterr);
     }
     if (status == ASSAY_OK) {
-        status = lmdb_presence_join(store, reterr);
+        status = lmdb_presence_join(store, wait_ms, reterr);
     }
     if (status == ASSAY_OK) {
         status = lmdb_env_open(store, 0, reterr);
@@ -148,7 +152,9 @@ enum assay_status assay_lmdb_open(const struct assay_lmdb_options *options,
     if (store == NULL) {
         return assay_fail(ASSAY_ERR_SYSTEM, "no memory for a store", reterr);
     }
-    enum assay_status status = open_all(store, reterr);
+    int64_t wait_ms = options->tries_again ? WAIT_HURRIED_MS : WAIT_MS;
+    lmdb_spare_standard_descriptors();
+    enum assay_status status = open_all(store, wait_ms, reterr);
     if (status != ASSAY_OK) {
         (void)lmdb_writer_stop(store); /* it has none */
         release(store);

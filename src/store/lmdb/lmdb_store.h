@@ -23,6 +23,7 @@ struct assay_lmdb_options {
     bool read_only;    /* no writer thread; every change is ASSAY_ERR_STORE */
     bool warm;         /* map beforehand what is in memory: for who will look up much */
     bool sweep;        /* this process sweeps when it has nothing else to do */
+    bool tries_again; /* the host opens it later if it cannot be opened now: it is not waited for */
     struct assay_loop *loop;
     struct assay_log *log;
     struct assay_store_meter *meter; /* NULL: nobody counts */

@@ -179,6 +179,7 @@ static void reopen(struct lmdb_store *store)
     if (atomic_load(&store->trouble.replaced)) {
         return; /* not what lies there now */
     }
+    lmdb_spare_standard_descriptors();
     if (lmdb_env_open(store, 0, &error) != ASSAY_OK) {
         lmdb_log(store, ASSAY_LOG_ERROR, "store_io", error.what);
     }
