@@ -62,7 +62,8 @@ static void a_record_is_swept_late_by_a_quarter_of_its_life_at_most(void **state
     struct fixture *fx = *state;
     static const int64_t lifetimes[] = {1, 5, 60, 300, 599, 3600, 3585, 86399, 86400, 2592000};
     fx_add_client(fx, "robot");
-    fx_sweep(fx, NOW);
+    int64_t now_s = NOW;
+    fx_sweep(fx, now_s);
     for (size_t i = 0; i < sizeof(lifetimes) / sizeof(lifetimes[0]); i++) {
         struct assay_change longest;
         struct assay_change issued;
@@ -71,11 +72,46 @@ static void a_record_is_swept_late_by_a_quarter_of_its_life_at_most(void **state
         while (assay_lifetime_class(longest_s + 1) == assay_lifetime_class(life_s)) {
             longest_s++;
         }
-        issue_for(fx, NOW, longest_s, &longest);
-        issue_for(fx, NOW, life_s, &issued);
-        fx_sweep(fx, NOW + life_s + (life_s + 3) / 4);
+        issue_for(fx, now_s, longest_s, &longest);
+        issue_for(fx, now_s, life_s, &issued);
+        now_s += life_s + (life_s + 3) / 4;
+        fx_sweep(fx, now_s);
         assert_false(look(fx, &issued.u.issue.access, NOW).found);
     }
+}
+
+/* REL-05: a clock that was set back behind the horizon gives no tokens that are dead at once: that
+ * is trouble of ours, said as such, and costs no refresh token. */
+static void no_token_is_issued_that_the_horizon_has_passed(void **state)
+{
+    struct fixture *fx = *state;
+    struct assay_change issued;
+    struct assay_change late = {.verb = ASSAY_CHANGE_ISSUE, .now_s = NOW - HOUR};
+    struct assay_store_change op;
+    fx_add_client(fx, "robot");
+    fx_issue(fx, "robot", true, NOW - HOUR, &issued);
+    fx_sweep(fx, NOW);
+    late.u.issue.client_id = ASSAY_SLICE("robot");
+    fx_draft(&late.u.issue.access, ASSAY_TOKEN_ACCESS, "robot", NOW - HOUR, HOUR);
+    uint64_t seq = fx_stat(fx).seq;
+    fx_change_all(fx, &late, &op, 1);
+    assert_int_equal(op.status, ASSAY_ERR_STORE);
+
+    struct assay_change rotate = {.verb = ASSAY_CHANGE_ROTATE, .now_s = NOW - HOUR};
+    const struct assay_token_draft *parent = &issued.u.issue.refresh;
+    rotate.u.rotate.client_id = ASSAY_SLICE("robot");
+    rotate.u.rotate.text = fx_text_of(parent);
+    rotate.u.rotate.address = parent->address;
+    fx_draft(&rotate.u.rotate.access, ASSAY_TOKEN_ACCESS, "robot", NOW - HOUR, HOUR);
+    fx_draft(&rotate.u.rotate.refresh, ASSAY_TOKEN_REFRESH, "robot", NOW - HOUR, 86400);
+    fx_change_all(fx, &rotate, &op, 1);
+    assert_int_equal(op.status, ASSAY_ERR_STORE);
+    assert_int_equal(fx_stat(fx).seq, seq);
+    assert_int_equal(look(fx, parent, NOW - HOUR).liveness, ASSAY_LIVE);
+
+    fx_draft(&late.u.issue.access, ASSAY_TOKEN_ACCESS, "robot", NOW - HOUR, HOUR + 1);
+    fx_change_all(fx, &late, &op, 1);
+    assert_int_equal(op.status, ASSAY_OK);
 }
 
 /* REL-10, F-40: after a step the horizon stands still for an hour of the new clock, in whatever
@@ -278,7 +314,7 @@ static void a_clock_set_back_leaves_the_window_open(void **state)
     struct assay_change rotated;
     struct assay_change again;
     fx_add_client(fx, "robot");
-    fx_sweep_once(fx, NOW + 5 * HOUR, 500, 1, NULL);
+    fx_sweep_once(fx, NOW + HOUR / 2, 500, 1, NULL);
     fx_issue(fx, "robot", true, NOW, &issued);
     fx_rotate(fx, "robot", &issued.u.issue.refresh, NOW, 10, &rotated);
     fx_sweep_once(fx, NOW, 500, 1, NULL);
@@ -367,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FX_TEST(a_sweep_takes_what_has_expired_and_nothing_else),
         FX_TEST(what_the_horizon_passed_stays_dead_when_the_clock_goes_back),
+        FX_TEST(no_token_is_issued_that_the_horizon_has_passed),
         FX_TEST(a_record_is_swept_late_by_a_quarter_of_its_life_at_most),
         FX_TEST(a_step_of_the_clock_stops_the_horizon_for_an_hour),
         FX_TEST(a_clock_that_is_not_set_moves_the_horizon),

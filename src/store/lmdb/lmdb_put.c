@@ -66,9 +66,14 @@ enum assay_status lmdb_place_draft(struct lmdb_write *w, struct assay_token_draf
 {
     struct assay_header_record *header = &w->header;
     struct assay_token_record *record = &draft->record;
-    int64_t lifetime_s = record->expires_at_s - record->issued_at_s;
+    bool ordered = record->issued_at_s >= 0 && record->expires_at_s > record->issued_at_s;
+    int64_t lifetime_s = ordered ? record->expires_at_s - record->issued_at_s : 0;
     if (lifetime_s < ASSAY_MIN_LIFETIME_S || lifetime_s > ASSAY_MAX_LIFETIME_S) {
         return assay_fail(ASSAY_ERR_LIMIT, "a token's lifetime is out of range", reterr);
+    }
+    if (record->expires_at_s <= header->horizon_s) { /* dead whatever the clock says */
+        return assay_fail(ASSAY_ERR_STORE,
+                          "the clock is so far behind that a new token would have expired", reterr);
     }
     record->id.lifetime_class = assay_lifetime_class(lifetime_s);
     if (lifetime_s > header->longest_lifetime_s) {
