@@ -364,6 +364,70 @@ static void events_and_grants_are_listed_in_order_and_in_pages(void **state)
     assert_int_equal(pages, 3);
 }
 
+struct client_seen {
+    bool found;
+    bool disabled;
+    bool resource_server;
+    uint8_t name[64];
+    size_t name_len;
+};
+
+static void client_answered(struct assay_store_find *find)
+{
+    struct client_seen *seen = find->context;
+    const struct assay_client_record *client = find->lookup->caller;
+    assert_ok(find->status, &find->error);
+    *seen = (struct client_seen){.found = client != NULL};
+    if (client != NULL) {
+        seen->disabled = client->disabled;
+        seen->resource_server = client->resource_server;
+        seen->name_len = client->name.len;
+        memcpy(seen->name, client->name.data, client->name.len);
+    }
+}
+
+static struct client_seen look_at_client(struct fixture *fx, const char *id)
+{
+    struct client_seen seen = {0};
+    struct assay_lookup lookup = {.caller_id = assay_slice_of_text(id)};
+    struct assay_store_find find = {.lookup = &lookup, .done = client_answered, .context = &seen};
+    fx->store->ops->find(fx->store, &find);
+    test_loop_run_task(&fx->loop);
+    return seen;
+}
+
+/* What is kept of a client at hand is never older than the snapshot: each change of it is seen by
+ * the next look-up, also a removal, also a client that comes back. */
+static void a_change_of_a_client_is_seen_at_once(void **state)
+{
+    struct fixture *fx = *state;
+    static const char *const names[] = {"one", "two", "a third name", ""};
+    fx_add_client(fx, "robot");
+    fx_add_client(fx, "other");
+    for (size_t i = 0; i < 4; i++) {
+        struct assay_change update = {.verb = ASSAY_CHANGE_CLIENT_UPDATE, .now_s = NOW};
+        update.u.client.record.client_id = ASSAY_SLICE("robot");
+        update.u.client.record.name = assay_slice_of_text(names[i]);
+        update.u.client.record.disabled = i % 2 == 1;
+        update.u.client.record.resource_server = i >= 2;
+        update.u.client.record.version = fx_client_version(fx, "robot");
+        assert_int_equal(fx_change(fx, &update), ASSAY_DONE);
+        struct client_seen seen = look_at_client(fx, "robot");
+        assert_true(seen.found);
+        assert_int_equal(seen.disabled, i % 2 == 1);
+        assert_int_equal(seen.resource_server, i >= 2);
+        assert_slice_equal(assay_slice_of(seen.name, seen.name_len), assay_slice_of_text(names[i]));
+        assert_true(look_at_client(fx, "other").found);
+    }
+    struct assay_change remove = {.verb = ASSAY_CHANGE_CLIENT_REMOVE, .now_s = NOW};
+    remove.u.client.record.client_id = ASSAY_SLICE("robot");
+    assert_int_equal(fx_change(fx, &remove), ASSAY_DONE);
+    assert_false(look_at_client(fx, "robot").found);
+    fx_add_client(fx, "robot");
+    assert_true(look_at_client(fx, "robot").found);
+    assert_false(look_at_client(fx, "robot").disabled);
+}
+
 struct asked {
     const char *name;
     bool answered;
@@ -496,6 +560,7 @@ int main(void)
         FX_TEST(a_client_update_needs_the_version_it_read),
         FX_TEST(a_change_over_its_limits_fails_alone),
         FX_TEST(the_caller_and_the_client_of_the_token_are_both_lent),
+        FX_TEST(a_change_of_a_client_is_seen_at_once),
         FX_TEST(an_abandoned_change_never_happens),
         FX_TEST(a_close_leaves_nothing_unanswered),
         FX_TEST(events_and_grants_are_listed_in_order_and_in_pages),
