@@ -6,17 +6,20 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #define HOUR_S INT64_C(3600)
 #define DAY_S INT64_C(86400)
 #define SERIAL_BITS 127
+#define LEAST_STRENGTH 112 /* bits: NIST SP 800-57 */
 
 static bool set_serial(X509 *cert)
 {
@@ -106,4 +109,62 @@ enum assay_status assay_cert_make(int64_t now_s, struct assay_buf *key_pem,
         return assay_fail(ASSAY_ERR_LIMIT, "no room for the certificate", reterr);
     }
     return ASSAY_OK;
+}
+
+/* Nobody is there to be asked. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL's type */
+static int note_passphrase(char *room, int size, int writing, void *context)
+{
+    (void)room;
+    (void)size;
+    (void)writing;
+    *(bool *)context = true;
+    return -1;
+}
+
+static BIO *reader_of(struct assay_slice pem)
+{
+    return pem.len <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
+}
+
+static EVP_PKEY *read_key(struct assay_slice pem, bool *ret_asked)
+{
+    BIO *bio = reader_of(pem);
+    EVP_PKEY *key =
+        bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, note_passphrase, ret_asked);
+    BIO_free(bio);
+    return key;
+}
+
+static X509 *read_cert(struct assay_slice pem)
+{
+    BIO *bio = reader_of(pem);
+    bool asked = false;
+    X509 *cert = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, note_passphrase, &asked);
+    BIO_free(bio);
+    return cert;
+}
+
+enum assay_status assay_cert_check(struct assay_slice cert_pem, struct assay_slice key_pem,
+                                   struct assay_error *reterr)
+{
+    bool asked = false;
+    EVP_PKEY *key = read_key(key_pem, &asked);
+    X509 *cert = read_cert(cert_pem);
+    const char *wrong = NULL;
+    if (cert == NULL) {
+        wrong = "the certificate is no PEM certificate";
+    } else if (asked) {
+        wrong = "the key has a passphrase, and nobody is there to be asked for it";
+    } else if (key == NULL) {
+        wrong = "the key is no PEM private key";
+    } else if (EVP_PKEY_get_security_bits(key) < LEAST_STRENGTH) {
+        wrong = "the key is too short: RSA wants 2048 bits and more";
+    } else if (X509_check_private_key(cert, key) != 1) {
+        wrong = "the key is not that of the certificate";
+    }
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return wrong == NULL ? ASSAY_OK : assay_fail(ASSAY_ERR_SYNTAX, wrong, reterr);
 }

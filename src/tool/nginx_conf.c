@@ -83,7 +83,7 @@ static void put_access_log(struct assay_buf *out, const struct assay_nginx_conf 
 /* The log line has the path without the query, and no header: nobody's token or secret. */
 static void put_http(struct assay_buf *out, const struct assay_nginx_conf *conf)
 {
-    put(out, "    log_format assay escape=json '$remote_addr [$time_iso8601] '\n"
+    put(out, "    log_format assay '$remote_addr [$time_iso8601] '\n"
              "        '\"$request_method $uri\" $status $body_bytes_sent $request_time';\n"
              "    server_tokens off;\n"
              "    default_type application/octet-stream;\n"

@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include "crypto/cert.h"
 #include "store/lmdb/lmdb_store.h"
+#include "tool/key_pair.h"
 #include "tool/nginx_conf.h"
 
 #include <errno.h>
@@ -196,7 +197,9 @@ static bool check_listen(const struct assay_serving *s)
 
 bool assay_serving_prepare(struct assay_serving *s)
 {
-    return check_installed(s) && make_run_dir(s) && take_run_dir(s) && check_listen(s) &&
+    bool brought = s->certificate[0] != '\0' && !s->development_certificate;
+    return check_installed(s) && (!brought || assay_key_pair_check(s->certificate, s->key)) &&
+           make_run_dir(s) && take_run_dir(s) && check_listen(s) &&
            (!s->development_certificate || make_certificate(s)) && find_store(s);
 }
 

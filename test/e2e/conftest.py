@@ -37,6 +37,8 @@ def untouched(request):
 
 @pytest.fixture
 def own():
-    """A server for one test that does things to it."""
+    """A server for one test that does things to it; N2 if it is still there at the end."""
     with Server() as server:
         yield World(server)
+        if server.process.poll() is None:
+            server.check_canaries()

@@ -166,7 +166,7 @@ error_log {self.dir}/error.log {self.log_level};
 events {{ worker_connections {self.connections}; }}
 http {{
 {temp}
-    log_format assay escape=json '$remote_addr [$time_iso8601] "$request_method $uri" $status';
+    log_format assay '$remote_addr [$time_iso8601] "$request_method $uri" $status';
     access_log {self.dir}/access.log assay;
     server_tokens off;
     client_header_timeout 3s;

@@ -6,6 +6,8 @@
 
 #include <ngx_thread_pool.h>
 
+#include <sys/mman.h>
+
 #define ARENA_SIZE ASSAY_ADMIN_ARENA /* the other endpoints need less */
 #define MAX_FREE_BLOCKS 64
 #define MAX_SCRYPTS 4 /* under way in a worker: each takes a core and 32 MiB */
@@ -40,6 +42,18 @@ static void drive(struct block *block);
 
 /* --- blocks --- */
 
+/* Whole pages, which no dump of the process takes along: tokens and secrets pass through them. */
+static struct block *new_block(void)
+{
+    size_t size = ngx_align(sizeof(struct block), ngx_pagesize);
+    void *block = ngx_memalign(ngx_pagesize, size, ngx_cycle->log);
+    if (block != NULL && madvise(block, size, MADV_DONTDUMP) != 0) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, ngx_errno,
+                      "assay: memory could not be kept out of dumps");
+    }
+    return block;
+}
+
 static struct block *take_block(void)
 {
     struct ngx_assay_worker *worker = ngx_assay_worker();
@@ -49,7 +63,7 @@ static struct block *take_block(void)
         __builtin_prefetch(worker->free_blocks); /* the next request's, cold by now */
         worker->free_count--;
     } else {
-        block = ngx_alloc(sizeof(*block), ngx_cycle->log);
+        block = new_block();
         if (block == NULL) {
             return NULL;
         }
@@ -392,5 +406,9 @@ void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server
     ex->endpoint = assay_endpoint_of(server, ex->request.path);
     r->read_event_handler = ngx_http_test_reading; /* notices a client that leaves */
     run(block);
+    /* The credentials have been read. What nginx read them into outlives the request. */
+    assay_secret_wipe((void *)(uintptr_t)ex->request.authorization.data,
+                      ex->request.authorization.len);
+    ex->request.authorization = (struct assay_slice){0};
     drive(block);
 }

@@ -287,6 +287,18 @@ static void keep_bodies_in_memory(ngx_http_core_loc_conf_t *core)
     core->client_body_in_single_buffer = 1;
 }
 
+/* nginx itself quotes what it reads: at info the request lines it refuses, at debug everything. */
+static void warn_of_log(ngx_conf_t *cf, const struct loc_conf *conf, const ngx_log_t *log)
+{
+    if (log->log_level >= NGX_LOG_INFO) {
+        ngx_log_error(
+            NGX_LOG_WARN, cf->log, 0,
+            "\"assay_server\": at the levels info and debug error_log may hold tokens and "
+            "secrets: say \"error_log FILE warn;\" in %V:%ui",
+            &conf->file, conf->line);
+    }
+}
+
 static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     const struct loc_conf *prev = parent;
@@ -316,6 +328,7 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                                "proxy_pass: take it out");
     }
     keep_bodies_in_memory(core);
+    warn_of_log(cf, conf, core->error_log);
     return NGX_CONF_OK;
 }
 

@@ -88,9 +88,36 @@ static void room_too_small_is_an_error(void **state)
     assert_int_equal(assay_cert_make(NOW, &key, &cert, &error), ASSAY_ERR_LIMIT);
 }
 
+/* A-SEC-04 */
+static void only_the_key_of_the_certificate_can_be_served_with(void **state)
+{
+    (void)state;
+    static uint8_t rooms[4][4096];
+    struct assay_buf buf[4]; /* key and certificate of one, key and certificate of another */
+    struct assay_error error = {0};
+    for (size_t i = 0; i < 4; i++) {
+        assay_buf_init(&buf[i], rooms[i], sizeof rooms[i]);
+    }
+    assert_ok(assay_cert_make(NOW, &buf[0], &buf[1], &error), &error);
+    assert_ok(assay_cert_make(NOW, &buf[2], &buf[3], &error), &error);
+    assert_ok(assay_cert_check(assay_buf_slice(&buf[1]), assay_buf_slice(&buf[0]), &error), &error);
+    assert_int_equal(assay_cert_check(assay_buf_slice(&buf[1]), assay_buf_slice(&buf[2]), &error),
+                     ASSAY_ERR_SYNTAX);
+    assert_int_equal(assay_cert_check(assay_buf_slice(&buf[0]), assay_buf_slice(&buf[0]), &error),
+                     ASSAY_ERR_SYNTAX);
+    assert_int_equal(assay_cert_check(assay_buf_slice(&buf[1]), assay_buf_slice(&buf[1]), &error),
+                     ASSAY_ERR_SYNTAX);
+    for (size_t len = 0; len < buf[0].len - 30; len += 7) {
+        assert_int_equal(assay_cert_check(assay_buf_slice(&buf[1]),
+                                          assay_slice_head(assay_buf_slice(&buf[0]), len), &error),
+                         ASSAY_ERR_SYNTAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_the_key_of_the_certificate_can_be_served_with),
         cmocka_unit_test(certificate_names_this_machine_and_no_other),
         cmocka_unit_test(certificate_is_good_now_and_for_ninety_days),
         cmocka_unit_test(two_certificates_share_no_key_and_no_serial_number),
