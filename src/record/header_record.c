@@ -31,6 +31,9 @@ void assay_header_write(const struct assay_header_record *header, uint8_t out[AS
     codec_write_u64(&buf, (uint64_t)header->clock_s);
     codec_write_u64(&buf, (uint64_t)header->steady_s);
     assay_buf_append(&buf, assay_slice_of(header->steady_id, ASSAY_STEADY_ID_LEN));
+    codec_write_u64(&buf, header->snapshot);
+    codec_write_u64(&buf, header->vital_count);
+    codec_write_u64(&buf, header->vital_digest);
     codec_seal(&buf, key);
 }
 
@@ -66,6 +69,9 @@ enum assay_status assay_header_parse(struct assay_slice bytes, struct assay_head
     header.clock_s = (int64_t)codec_read_u64(&r);
     header.steady_s = (int64_t)codec_read_u64(&r);
     struct assay_slice steady_id = codec_read_bytes(&r, ASSAY_STEADY_ID_LEN);
+    header.snapshot = codec_read_u64(&r);
+    header.vital_count = codec_read_u64(&r);
+    header.vital_digest = codec_read_u64(&r);
     status = codec_close(&r, reterr);
     if (status == ASSAY_OK) {
         memcpy(header.log, log.data, ASSAY_LOG_ID_LEN);

@@ -13,7 +13,7 @@
 
 #define ASSAY_LOG_ID_LEN 16
 #define ASSAY_HEADER_LEN                                                                           \
-    (1 + ASSAY_LOG_ID_LEN + (13 + ASSAY_CUTOFF_KINDS) * 8 + ASSAY_STEADY_ID_LEN + 4)
+    (1 + ASSAY_LOG_ID_LEN + (16 + ASSAY_CUTOFF_KINDS) * 8 + ASSAY_STEADY_ID_LEN + 4)
 
 struct assay_header_record {
     uint8_t log[ASSAY_LOG_ID_LEN];              /* identity: new at creation and restore */
@@ -32,6 +32,9 @@ struct assay_header_record {
     int64_t clock_s;         /* the clock at the last sweep that was noted, or 0 */
     int64_t steady_s;        /* and the steady clock then, */
     uint8_t steady_id[ASSAY_STEADY_ID_LEN]; /* of this run */
+    uint64_t snapshot;                      /* the engine's number of the commit that wrote this */
+    uint64_t vital_count;  /* entries of what decides over life and death, in the engine's words, */
+    uint64_t vital_digest; /* and a sum over them: none can be lost unnoticed */
 };
 
 void assay_header_write(const struct assay_header_record *header, uint8_t out[ASSAY_HEADER_LEN]);

@@ -8,7 +8,8 @@
 
 struct assay_slice ledger_client_id(unsigned client)
 {
-    static const char *const ids[LEDGER_CLIENTS] = {"client-a", "client-b", "client-c", "client-d"};
+    static const char *const ids[LEDGER_CLIENTS + 1] = {"client-a", "client-b", "client-c",
+                                                        "client-d", "passing"};
     return assay_slice_of_text(ids[client]);
 }
 

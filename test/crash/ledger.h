@@ -99,6 +99,7 @@ struct ledger {
     struct ledger_copy copies[LEDGER_MAX_CHANGES];
 };
 
+/* LEDGER_CLIENTS: one that comes and goes, and that no token is of. */
 struct assay_slice ledger_client_id(unsigned client);
 struct assay_slice ledger_subject_id(unsigned subject);
 struct assay_slice ledger_session_id(unsigned session);

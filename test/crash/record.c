@@ -513,6 +513,24 @@ int fallocate(int fd, int mode, off_t offset, off_t len)
     return (int)syscall(SYS_fallocate, fd, mode, offset, len);
 }
 
+/* What LMDB counts and never wrote is filled with zeros. */
+int posix_fallocate(int fd, off_t offset, off_t len)
+{
+    struct stat st;
+    enter();
+    const struct tracked *t = tracked_file(fd);
+    bool longer = t != NULL && fstat(fd, &st) == 0 && st.st_size < offset + len;
+    int rc = syscall(SYS_fallocate, fd, 0, offset, len) == 0 ? 0 : errno;
+    if (rc == 0 && longer) {
+        note(RECORD_TRUNCATE, t->inode, offset + len, NULL, NULL);
+    }
+    leave();
+    return rc;
+}
+
+int posix_fallocate64(int fd, off64_t offset, off64_t len)
+    __attribute__((alias("posix_fallocate")));
+
 ssize_t sendfile(int to, int from, off_t *offset, size_t count);
 ssize_t sendfile(int to, int from, off_t *offset, size_t count)
 {

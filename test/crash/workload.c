@@ -26,7 +26,7 @@ struct mix {
     const char *name;
     unsigned issue, issue_refresh, rotate, retry, reuse;
     unsigned cut_token, cut_grant, cut_subject, cut_client, cut_everything, cut_session, cut_key;
-    unsigned sweep, once, seal, disable, remove, copy;
+    unsigned sweep, once, seal, disable, remove, copy, passing;
     unsigned prefill; /* tokens made before the first round */
     unsigned step_s;  /* the clock moves by up to so much a round */
     int64_t access_s; /* lifetimes */
@@ -76,6 +76,16 @@ static const struct mix mixes[] = {
      .step_s = 40,
      .access_s = 90,
      .refresh_s = 400},
+    {.name = "drain",
+     .issue = 40,
+     .issue_refresh = 10,
+     .cut_token = 4,
+     .sweep = 2,
+     .passing = 30,
+     .prefill = 60,
+     .step_s = 50,
+     .access_s = 40,
+     .refresh_s = 130},
     {.name = "keys",
      .issue = 4,
      .issue_refresh = 2,
@@ -110,15 +120,10 @@ static const struct mix mixes[] = {
      .reuse = 1,
      .cut_token = 8,
      .cut_grant = 3,
-     .cut_subject = 1,
-     .cut_client = 1,
-     .cut_session = 1,
-     .cut_key = 1,
-     .cut_everything = 1,
      .once = 1,
      .step_s = 6,
      .prefill = 20,
-     .access_s = 600,
+     .access_s = 200,
      .refresh_s = 86400,
      .sessions = true,
      .older = true},
@@ -143,7 +148,8 @@ enum act {
     ACT_DISABLE,
     ACT_REMOVE,
     ACT_COPY,
-    ACT_ADD, /* never rolled: a client comes back in the round after it went */
+    ACT_PASSING, /* a client with a long record comes, and goes at once */
+    ACT_ADD,     /* never rolled: a client comes back in the round after it went */
 };
 #define ACTS ACT_ADD
 
@@ -177,7 +183,7 @@ struct worker {
     bool client_away[LEDGER_CLIENTS];
     uint32_t seal_rotations;
     uint64_t last_event;
-    struct errand errands[MAX_AT_ONCE];
+    struct errand errands[MAX_AT_ONCE + 2];
     size_t errand_count;
 };
 
@@ -591,6 +597,29 @@ static bool make_client_go(struct errand *errand, enum act act)
     return true;
 }
 
+/* Its record is too long for a page that it shares: it gets pages of its own. */
+static void make_passing(struct errand *errand)
+{
+    static char audience[5000];
+    if (audience[0] == 0) {
+        memset(audience, 'a', sizeof(audience));
+        for (size_t i = 400; i < sizeof(audience); i += 400) {
+            audience[i] = ' ';
+        }
+    }
+    errand->client = LEDGER_CLIENTS;
+    make_client(errand, ASSAY_CHANGE_CLIENT_ADD, false);
+    errand->change.u.client.record.audience = assay_slice_of(audience, sizeof(audience));
+}
+
+static void make_gone(struct errand *errand)
+{
+    errand->act = ACT_REMOVE;
+    errand->client = LEDGER_CLIENTS;
+    make_client(errand, ASSAY_CHANGE_CLIENT_REMOVE, false);
+    errand->change.u.client.record.version = 0; /* whichever it is */
+}
+
 static void make_once(struct errand *errand)
 {
     struct worker *w = errand->worker;
@@ -665,6 +694,9 @@ static bool make(struct errand *errand, enum act act)
         make_client(errand, there ? ASSAY_CHANGE_CLIENT_UPDATE : ASSAY_CHANGE_CLIENT_ADD, false);
         return true;
     }
+    case ACT_PASSING:
+        make_passing(errand);
+        return true;
     case ACT_COPY: /* not a change of the store */
         return false;
     }
@@ -737,11 +769,11 @@ static void copy_store(struct worker *w)
 static enum act roll(struct worker *w)
 {
     const struct mix *m = w->mix;
-    const unsigned parts[ACTS] = {
-        m->issue,       m->issue_refresh, m->rotate,      m->retry,      m->reuse,
-        m->cut_token,   m->cut_grant,     m->cut_subject, m->cut_client, m->cut_everything,
-        m->cut_session, m->cut_key,       m->sweep,       m->once,       m->seal,
-        m->disable,     m->remove,        m->copy};
+    const unsigned parts[ACTS] = {m->issue,      m->issue_refresh,  m->rotate,      m->retry,
+                                  m->reuse,      m->cut_token,      m->cut_grant,   m->cut_subject,
+                                  m->cut_client, m->cut_everything, m->cut_session, m->cut_key,
+                                  m->sweep,      m->once,           m->seal,        m->disable,
+                                  m->remove,     m->copy,           m->passing};
     unsigned sum = 0;
     for (size_t i = 0; i < ACTS; i++) {
         sum += parts[i];
@@ -761,6 +793,7 @@ static void run_round(struct worker *w)
         count = 1; /* half of the commits hold one change */
     }
     bool copies = false;
+    bool passing = false;
     w->now_s += w->mix->step_s == 0 ? 0 : (int64_t)dice_below(&w->dice, w->mix->step_s + 1);
     w->errand_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -768,7 +801,19 @@ static void run_round(struct worker *w)
         *errand = (struct errand){.worker = w};
         enum act act = roll(w);
         copies |= act == ACT_COPY;
-        w->errand_count += make(errand, act) ? 1 : 0;
+        passing |= act == ACT_PASSING;
+        w->errand_count += act != ACT_PASSING && make(errand, act) ? 1 : 0;
+    }
+    if (passing) {
+        for (size_t i = 0; i < 2; i++) {
+            struct errand *errand = &w->errands[w->errand_count++];
+            *errand = (struct errand){.worker = w};
+            if (i == 0) {
+                (void)make(errand, ACT_PASSING);
+            } else {
+                make_gone(errand);
+            }
+        }
     }
     for (size_t i = 0; i < w->errand_count; i++) {
         submit(w, &w->errands[i]);
@@ -832,11 +877,24 @@ static void keep_older(struct worker *w)
     require(system(command) == 0, "a copy of the data file");
 }
 
+/* One cutoff of each kind that ends many. */
+static void cut_all_kinds(struct worker *w)
+{
+    static const enum act acts[] = {ACT_CUT_EVERYTHING, ACT_CUT_CLIENT, ACT_CUT_SUBJECT,
+                                    ACT_CUT_SESSION, ACT_CUT_KEY};
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+        run_one(w, acts[i], 0);
+    }
+}
+
 static void run(struct worker *w, unsigned rounds)
 {
     make_store(w);
     for (unsigned i = 0; i < rounds; i++) {
         run_round(w);
+        if (w->mix->older && i == rounds / 4) {
+            cut_all_kinds(w);
+        }
         if (w->mix->older && i == rounds / 2) {
             keep_older(w);
         }

@@ -3,7 +3,9 @@
 #include "store/lmdb/lmdb_priv.h"
 #include "support/check.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define HOUR 3600
 
@@ -28,33 +30,56 @@ static void raw_open(struct fixture *fx, const char *name, struct raw *raw)
     assert_int_equal(mdb_dbi_open(raw->txn, name, 0, &raw->dbi), 0);
 }
 
+/* The header says that this commit is of ours. */
+static void raw_sign(struct raw *raw)
+{
+    struct assay_header_record header;
+    uint8_t bytes[ASSAY_HEADER_LEN];
+    MDB_dbi dbi;
+    MDB_val key = lmdb_val(ASSAY_SLICE("header"));
+    MDB_val value;
+    assert_int_equal(mdb_dbi_open(raw->txn, NULL, 0, &dbi), 0);
+    assert_int_equal(mdb_get(raw->txn, dbi, &key, &value), 0);
+    struct assay_slice old = assay_slice_of(value.mv_data, value.mv_size);
+    assert_int_equal(assay_header_parse(old, &header, NULL), ASSAY_OK);
+    header.snapshot = mdb_txn_id(raw->txn);
+    assay_header_write(&header, bytes);
+    value = lmdb_val(assay_slice_of(bytes, sizeof(bytes)));
+    assert_int_equal(mdb_put(raw->txn, dbi, &key, &value, 0), 0);
+}
+
 static void raw_close(struct fixture *fx, struct raw *raw)
 {
+    raw_sign(raw);
     assert_int_equal(mdb_txn_commit(raw->txn), 0);
     mdb_env_close(raw->env);
     fx->store = engine_open(&fx->place, &fx->loop.loop);
 }
 
-/* Flips a bit in the values of the first `count` entries of a database. */
+/* Flips a bit in the values of the first `count` entries of a database, where they lie in the file,
+ * under the store that has it open: what is damaged before it is opened may be found out then. */
 static void damage(struct fixture *fx, const char *name, size_t count)
 {
-    struct raw raw;
+    struct lmdb_store *store = (struct lmdb_store *)fx->store;
+    MDB_txn *txn;
     MDB_cursor *cursor;
+    MDB_dbi dbi;
     MDB_val key;
     MDB_val value;
-    raw_open(fx, name, &raw);
-    assert_int_equal(mdb_cursor_open(raw.txn, raw.dbi, &cursor), 0);
+    int fd = lmdb_file_open(store->dir_fd, "data", O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, name, 0, &dbi), 0);
+    assert_int_equal(mdb_cursor_open(txn, dbi, &cursor), 0);
     for (size_t i = 0; i < count; i++) {
-        uint8_t bytes[512];
         assert_int_equal(mdb_cursor_get(cursor, &key, &value, i == 0 ? MDB_FIRST : MDB_NEXT), 0);
-        assert_true(value.mv_size <= sizeof(bytes));
-        memcpy(bytes, value.mv_data, value.mv_size);
-        bytes[value.mv_size / 2] ^= 0x10;
-        value.mv_data = bytes;
-        assert_int_equal(mdb_cursor_put(cursor, &key, &value, MDB_CURRENT), 0);
+        const uint8_t *at = (const uint8_t *)value.mv_data + value.mv_size / 2;
+        uint8_t flipped = *at ^ 0x10;
+        assert_int_equal(pwrite(fd, &flipped, 1, at - store->pages.base), 1);
     }
     mdb_cursor_close(cursor);
-    raw_close(fx, &raw);
+    mdb_txn_abort(txn);
+    close(fd);
 }
 
 static void issue_many(struct fixture *fx, size_t count, struct assay_change *changes)

@@ -119,7 +119,7 @@ static enum assay_status check_all(struct lmdb_store *store, MDB_txn *txn,
                                    struct assay_header_record *ret, struct assay_error *reterr)
 {
     struct lmdb_ring ring = {0};
-    enum assay_status status = lmdb_read_header(store, txn, ret, reterr);
+    enum assay_status status = lmdb_read_header_to_write(store, txn, ret, reterr);
     if (status == ASSAY_OK) {
         status = lmdb_ring_refresh(store, txn, ret->keys_seq, &ring, reterr);
     }
@@ -176,6 +176,7 @@ static enum assay_status start_anew(struct lmdb_store *store, struct restore *r,
                                  lmdb_keep_until(&w, now_s), &seq, reterr);
     }
     if (status == ASSAY_OK) {
+        w.header.snapshot = mdb_txn_id(w.txn);
         assay_header_write(&w.header, bytes);
         MDB_val key = lmdb_val(ASSAY_SLICE("header"));
         MDB_val value = lmdb_val(assay_slice_of(bytes, sizeof(bytes)));

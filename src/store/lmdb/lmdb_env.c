@@ -50,6 +50,26 @@ struct assay_slice lmdb_tree_name(unsigned lifetime_class, char room[LMDB_TREE_N
     return assay_slice_of(room, 3);
 }
 
+bool lmdb_db_named(struct assay_slice name, size_t *ret_db, bool *ret_by_number)
+{
+    char tree[LMDB_TREE_NAME_SIZE];
+    for (size_t i = 0; i < LMDB_DBS; i++) {
+        if (assay_slice_equal(name, assay_slice_of_text(db_names[i]))) {
+            *ret_db = i;
+            *ret_by_number = db_by_number[i];
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < ASSAY_LIFETIME_CLASSES; i++) {
+        if (assay_slice_equal(name, lmdb_tree_name(i, tree))) {
+            *ret_db = LMDB_DBS + i;
+            *ret_by_number = true;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int open_named(MDB_txn *txn, unsigned create, struct lmdb_dbis *ret)
 {
     int rc = 0;
@@ -169,7 +189,10 @@ enum assay_status lmdb_env_open(struct lmdb_store *store, unsigned flags,
     lmdb_own_file(store->dir_fd, "data-lock");
     rc = mdb_reader_check(store->env, &dead); /* slots that killed processes left behind */
     enum assay_status status =
-        rc == 0 ? open_dbis(store, reterr) : lmdb_fail(rc, "the store cannot be opened", reterr);
+        rc == 0 ? lmdb_verify(store, reterr) : lmdb_fail(rc, "the store cannot be opened", reterr);
+    if (status == ASSAY_OK) {
+        status = open_dbis(store, reterr);
+    }
     if (status == ASSAY_OK) {
         status = open_readers(store, reterr);
     }
@@ -206,8 +229,9 @@ static bool same_header(const struct lmdb_header_cache *cache, struct assay_slic
            memcmp(cache->bytes, bytes.data, ASSAY_HEADER_LEN) == 0;
 }
 
-enum assay_status lmdb_read_header(struct lmdb_store *store, MDB_txn *txn,
-                                   struct assay_header_record *ret, struct assay_error *reterr)
+/* The header that the commit `snapshot` wrote. */
+static enum assay_status read_header(struct lmdb_store *store, MDB_txn *txn, uint64_t snapshot,
+                                     struct assay_header_record *ret, struct assay_error *reterr)
 {
     struct lmdb_header_cache *cache = txn == store->reader ? &store->header_cache : NULL;
     struct assay_slice bytes;
@@ -218,11 +242,17 @@ enum assay_status lmdb_read_header(struct lmdb_store *store, MDB_txn *txn,
                    ? assay_fail(ASSAY_ERR_CORRUPT, "the store has no header", reterr)
                    : status;
     }
-    if (cache != NULL && same_header(cache, bytes)) {
+    if (cache != NULL && same_header(cache, bytes) && lmdb_is_snapshot(&cache->header, snapshot)) {
         *ret = cache->header;
         return ASSAY_OK;
     }
     status = assay_header_parse(bytes, ret, reterr);
+    if (status == ASSAY_OK && !lmdb_is_snapshot(ret, snapshot)) {
+        return assay_fail(ASSAY_ERR_CORRUPT,
+                          "the store shows an older state as its newest; put a backup in place "
+                          "with: assay store restore",
+                          reterr);
+    }
     if (status == ASSAY_OK && store->log_known &&
         memcmp(ret->log, store->log_id, ASSAY_LOG_ID_LEN) != 0) {
         return assay_fail(ASSAY_ERR_STORE, "another store was written over this one", reterr);
@@ -233,6 +263,19 @@ enum assay_status lmdb_read_header(struct lmdb_store *store, MDB_txn *txn,
         cache->known = true;
     }
     return status;
+}
+
+enum assay_status lmdb_read_header(struct lmdb_store *store, MDB_txn *txn,
+                                   struct assay_header_record *ret, struct assay_error *reterr)
+{
+    return read_header(store, txn, mdb_txn_id(txn), ret, reterr);
+}
+
+enum assay_status lmdb_read_header_to_write(struct lmdb_store *store, MDB_txn *txn,
+                                            struct assay_header_record *ret,
+                                            struct assay_error *reterr)
+{
+    return read_header(store, txn, mdb_txn_id(txn) - 1, ret, reterr);
 }
 
 void lmdb_ring_clear(struct lmdb_ring *ring)
@@ -318,6 +361,10 @@ static enum assay_status fill_new(MDB_txn *txn, struct assay_error *reterr)
         return status;
     }
     assay_key_record_write(&key, key_bytes);
+    header.snapshot = mdb_txn_id(txn);
+    header.vital_count = 1;
+    header.vital_digest = lmdb_vital_part(LMDB_DB_KEY, assay_slice_of(&key.generation, 1),
+                                          assay_slice_of(key_bytes, sizeof(key_bytes)));
     assay_header_write(&header, header_bytes);
     MDB_val names[] = {lmdb_val(assay_slice_of(&key.generation, 1)),
                        lmdb_val(ASSAY_SLICE("header"))};

@@ -238,7 +238,7 @@ static enum assay_status check_pages(int fd, struct assay_error *reterr)
     off_t wanted = 0;
     bool pages = false;
     off_t least = 2 * (off_t)sysconf(_SC_PAGESIZE);
-    if (is_short(fd, &st, &wanted, &pages)) {
+    if (is_short(fd, &st, &wanted, &pages) && !lmdb_missing_are_free(fd)) {
         return cut_short(st.st_size, wanted, reterr);
     }
     if (st.st_size < least) {

@@ -179,6 +179,10 @@ void lmdb_env_close(struct lmdb_store *store);
 ASSAY_MUST_USE enum assay_status lmdb_read_header(struct lmdb_store *store, MDB_txn *txn,
                                                   struct assay_header_record *ret,
                                                   struct assay_error *reterr);
+/* The same in a write transaction, of the state that it works on. */
+ASSAY_MUST_USE enum assay_status lmdb_read_header_to_write(struct lmdb_store *store, MDB_txn *txn,
+                                                           struct assay_header_record *ret,
+                                                           struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status lmdb_ring_refresh(struct lmdb_store *store, MDB_txn *txn,
                                                    uint64_t keys_seq, struct lmdb_ring *ring,
                                                    struct assay_error *reterr);
@@ -186,6 +190,8 @@ void lmdb_ring_clear(struct lmdb_ring *ring);
 #define LMDB_TREE_NAME_SIZE 4
 /* The name of the tree of a lifetime class, spelled into `room`. */
 struct assay_slice lmdb_tree_name(unsigned lifetime_class, char room[LMDB_TREE_NAME_SIZE]);
+/* Which database is called so: an enum lmdb_db, or LMDB_DBS and a lifetime class. */
+bool lmdb_db_named(struct assay_slice name, size_t *ret_db, bool *ret_by_number);
 
 /* lmdb_find.c */
 
@@ -201,6 +207,20 @@ void lmdb_find_forget(struct lmdb_store *store);
 
 /* lmdb_warm.c: looks at a stretch of the map beforehand; false when there is no more. */
 bool lmdb_warm_some(struct lmdb_store *store);
+
+/* lmdb_verify.c: what is looked at before a store is believed */
+
+/* Walks what decides over life and death, with the environment open and no database. CORRUPT when
+ * anything of it is damaged or missing, or is not the newest state. */
+ASSAY_MUST_USE enum assay_status lmdb_verify(struct lmdb_store *store, struct assay_error *reterr);
+/* Is every page that the data file speaks of and does not have a free one? LMDB counts pages that
+ * it takes and gives back in one transaction, and never writes them. */
+ASSAY_MUST_USE bool lmdb_missing_are_free(int fd);
+/* The databases whose entries the header counts, and what one adds to the digest. */
+bool lmdb_is_vital(enum lmdb_db db);
+uint64_t lmdb_vital_part(enum lmdb_db db, struct assay_slice key, struct assay_slice value);
+/* Did the commit `txn` write this header, or one after it? */
+bool lmdb_is_snapshot(const struct assay_header_record *header, uint64_t txn);
 
 /* lmdb_files.c: the files beside the data */
 

@@ -23,9 +23,33 @@ static enum assay_status put(struct lmdb_write *w, MDB_dbi db, struct assay_slic
     return rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be written", reterr);
 }
 
+/* The entry that is there now, if any, is to go: it leaves the header's count and digest. */
+static enum assay_status leave_vital(struct lmdb_write *w, enum lmdb_db db, struct assay_slice key,
+                                     struct assay_error *reterr)
+{
+    struct assay_slice old;
+    if (!lmdb_is_vital(db)) {
+        return ASSAY_OK;
+    }
+    enum assay_status status = lmdb_get(w->txn, w->store->dbis.db[db], key, &old, reterr);
+    if (status == ASSAY_OK) {
+        w->header.vital_count--;
+        w->header.vital_digest -= lmdb_vital_part(db, key, old);
+    }
+    return status == ASSAY_ERR_ABSENT ? ASSAY_OK : status;
+}
+
 enum assay_status lmdb_put(struct lmdb_write *w, enum lmdb_db db, struct assay_slice key,
                            struct assay_slice value, struct assay_error *reterr)
 {
+    enum assay_status status = leave_vital(w, db, key, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
+    if (lmdb_is_vital(db)) {
+        w->header.vital_count++;
+        w->header.vital_digest += lmdb_vital_part(db, key, value);
+    }
     return put(w, w->store->dbis.db[db], key, value, 0, reterr);
 }
 
@@ -40,6 +64,10 @@ enum assay_status lmdb_delete(struct lmdb_write *w, enum lmdb_db db, struct assa
                               struct assay_error *reterr)
 {
     MDB_val name = lmdb_val(key);
+    enum assay_status status = leave_vital(w, db, key, reterr);
+    if (status != ASSAY_OK) {
+        return status;
+    }
     int rc = mdb_del(w->txn, w->store->dbis.db[db], &name, NULL);
     if (rc == MDB_NOTFOUND) {
         return assay_fail(ASSAY_ERR_ABSENT, "no such entry", reterr);

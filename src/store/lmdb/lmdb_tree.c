@@ -1,63 +1,10 @@
 #include "store/lmdb/lmdb_tree.h"
 
-#include <assert.h>
+#include "store/lmdb/lmdb_page.h"
+
 #include <string.h>
 
-/* Of <lmdb.h>'s implementation, as of MDB_DATA_VERSION 1. Every page starts with its number (8
- * bytes), 2 bytes of padding, 2 of flags, and the bounds of its free room (2 and 2); overflow pages
- * have their count in place of the bounds. Then 2 bytes for each node: where in the page it is. */
-#define PAGE_HEAD 16
-#define FLAGS_AT 10
-#define LOWER_AT 12
-#define UPPER_AT 14
-#define PAGE_BRANCH 0x01u
-#define PAGE_LEAF 0x02u
-#define PAGE_OVERFLOW 0x04u
-#define PAGE_KINDS 0x6Fu /* all flags but "dirty" */
-
-/* A node: the size of its value in two halves (a branch: the page number, in three), flags, the
- * size of its key, the key, the value. */
-#define NODE_HEAD 8
-#define NODE_FLAGS_AT 4
-#define NODE_KEY_SIZE_AT 6
-#define NODE_BIG 0x01u /* the value is the number of an overflow page */
 #define KEY_SIZE 8
-
-/* The record of a named database. */
-#define TREE_RECORD 48
-#define TREE_DEPTH_AT 6
-#define TREE_BRANCHES_AT 8
-#define TREE_LEAVES_AT 16
-#define TREE_ENTRIES_AT 32
-#define TREE_ROOT_AT 40
-#define MAX_DEPTH 32
-
-#define META_AT PAGE_HEAD
-#define META_MAGIC 0xBEEFC0DEu
-#define META_VERSION 1u
-
-static_assert(sizeof(size_t) == 8, "LMDB's page numbers are read as 8 bytes");
-
-static uint16_t read_u16(const uint8_t *at)
-{
-    uint16_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-static uint32_t read_u32(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-static uint64_t read_u64(const uint8_t *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
 
 static enum assay_status damaged(struct assay_error *reterr)
 {

@@ -293,7 +293,7 @@ int lmdb_write_begin(struct lmdb_store *store, struct lmdb_write *w, struct assa
         return rc;
     }
     atomic_store(&store->trouble.write_blocked, false);
-    enum assay_status status = lmdb_read_header(store, w->txn, &w->header, error);
+    enum assay_status status = lmdb_read_header_to_write(store, w->txn, &w->header, error);
     if (status == ASSAY_OK) {
         status = lmdb_ring_refresh(store, w->txn, w->header.keys_seq, &store->writer_ring, error);
     }
@@ -308,6 +308,7 @@ int lmdb_write_begin(struct lmdb_store *store, struct lmdb_write *w, struct assa
 static enum assay_status put_header(struct lmdb_write *w, struct assay_error *reterr)
 {
     uint8_t bytes[ASSAY_HEADER_LEN];
+    w->header.snapshot = mdb_txn_id(w->txn);
     assay_header_write(&w->header, bytes);
     MDB_val key = lmdb_val(ASSAY_SLICE("header"));
     MDB_val value = lmdb_val(assay_slice_of(bytes, sizeof(bytes)));

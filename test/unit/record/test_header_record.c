@@ -23,6 +23,9 @@ static struct assay_header_record sample(void)
         .clock_s = 19,
         .steady_s = 20,
         .steady_id = {0xB0, 0xB1},
+        .snapshot = 21,
+        .vital_count = 22,
+        .vital_digest = 23,
     };
 }
 
@@ -40,7 +43,8 @@ static void the_bytes_are_those_of_the_document(void **state)
         snprintf(number, sizeof(number), "%016x", i);
         strcat(text, number);
     }
-    strcat(text, "b0b10000000000000000000000000000 00000000");
+    strcat(text, "b0b10000000000000000000000000000");
+    strcat(text, "0000000000000015 0000000000000016 0000000000000017 00000000");
     struct assay_slice hex = stored_hex(text, expected, sizeof(expected));
     assert_int_equal(hex.len, ASSAY_HEADER_LEN);
     stored_seal(ASSAY_SLICE("header"), expected, sizeof(expected));
@@ -52,6 +56,7 @@ static void the_bytes_are_those_of_the_document(void **state)
     assert_memory_equal(again, out, sizeof(out));
     assert_int_equal(is.newest_cutoff[ASSAY_CUTOFF_EVERYTHING], 8);
     assert_int_equal(is.steady_s, 20);
+    assert_int_equal(is.vital_digest, 23);
 }
 
 static enum assay_status parse(struct assay_slice bytes, void *context)
