@@ -132,6 +132,39 @@ static enum assay_status get_token(struct lmdb_store *store, const struct assay_
     return status == ASSAY_OK ? lmdb_tree_get(tree, lookup->token_id.seq, ret, reterr) : status;
 }
 
+/* A refresh token lives while its grant calls it the current one. So the record of one that was
+ * rotated, should an older page show it as it was before, revives nothing: the two are on different
+ * pages, and do not agree. */
+static enum assay_status check_grant(struct lmdb_store *store,
+                                     const struct assay_header_record *header,
+                                     const struct assay_token_record *token,
+                                     struct assay_error *reterr)
+{
+    struct assay_slice bytes;
+    struct lmdb_tree grants;
+    struct assay_grant_record grant;
+    if (token->kind != ASSAY_TOKEN_REFRESH || token->rotation.rotated_at_s != 0 ||
+        token->expires_at_s <= header->horizon_s) {
+        return ASSAY_OK;
+    }
+    enum assay_status status =
+        lmdb_get(store->reader, store->dbis.header, ASSAY_SLICE("grant"), &bytes, reterr);
+    if (status == ASSAY_OK) {
+        status = lmdb_tree_parse(&store->pages, bytes, &grants, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = lmdb_tree_get(&grants, token->grant, &bytes, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = assay_grant_record_parse(token->grant, bytes, &grant, reterr);
+    }
+    if (status == ASSAY_ERR_ABSENT ||
+        (status == ASSAY_OK && !assay_token_id_equal(grant.current, token->id))) {
+        return assay_fail(ASSAY_ERR_CORRUPT, "a refresh token and its grant do not agree", reterr);
+    }
+    return status;
+}
+
 static enum assay_status find_token(struct lmdb_store *store,
                                     const struct assay_header_record *header,
                                     struct assay_lookup *lookup, struct assay_token_record *token,
@@ -154,6 +187,9 @@ static enum assay_status find_token(struct lmdb_store *store,
     lookup->token = token;
     status = lmdb_find_cutoff(store, store->reader, header, lookup->token, &lookup->cut,
                               &lookup->cutoff, reterr);
+    if (status == ASSAY_OK) {
+        status = check_grant(store, header, token, reterr);
+    }
     return status == ASSAY_OK ? find_client(store, store->owners, token->client_id,
                                             header->clients_seq, &lookup->client, reterr)
                               : status;

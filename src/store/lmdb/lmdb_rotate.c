@@ -234,6 +234,9 @@ static enum assay_status move_grant(struct lmdb_write *w, const struct assay_tok
                    ? assay_fail(ASSAY_ERR_CORRUPT, "a refresh token's grant is missing", reterr)
                    : status;
     }
+    if (!assay_token_id_equal(grant.current, parent->id)) {
+        return assay_fail(ASSAY_ERR_CORRUPT, "a refresh token and its grant do not agree", reterr);
+    }
     grant.current = successor->id;
     if (successor->expires_at_s > grant.expires_at_s) {
         grant.expires_at_s = successor->expires_at_s;
