@@ -60,7 +60,7 @@ enum assay_status two_other_revoke(struct two *fx, const struct handle *token);
 
 /* Starts another process; the one before must have ended. */
 void two_other_start(struct two *fx);
-/* Arms a fault there. */
+/* Arms a fault there, in place of the one before; in a process anew if that one has killed it. */
 void two_other_arm(struct two *fx, const char *spec);
 /* Kills it inside a look-up. */
 void two_other_die_reading(struct two *fx, const struct handle *token);
