@@ -257,6 +257,8 @@ def test_a_file_size_limit_kills_nobody():
         world = World(server)
         token = world.at()["access_token"]
         pid = server.worker_pids()[0]
+        ignored = next(int(line.split()[1], 16) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigIgn"))
+        assert ignored & 1 << (signal.SIGXFSZ - 1)
         size = (server.store / "data").stat().st_size
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

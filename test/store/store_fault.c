@@ -857,6 +857,46 @@ static void an_opening_that_fails_leaves_nothing_behind(void **state)
     assert_int_equal(two_look(fx, &token), SEEN_LIVE);
 }
 
+/* Is any of the descriptors 0, 1 and 2 a file of the store? */
+static bool on_standard_descriptor(const struct two *fx)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        char link[64];
+        char target[256] = "";
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        if (readlink(link, target, sizeof(target) - 1) > 0 && strstr(target, fx->path) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* F-16: in a process whose standard descriptors are closed, none of them becomes a file of the
+ * store, when it is opened or when it is opened again. */
+static void no_standard_descriptor_becomes_a_file_of_the_store(void **state)
+{
+    struct two *fx = *state;
+    struct handle token;
+    struct assay_error error = {0};
+    int status = 0;
+    assert_int_equal(two_issue(fx, &token), ASSAY_OK);
+    two_shut(fx);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)(close(0) + close(1) + close(2));
+        bool right = two_start(fx, &error) == ASSAY_OK && !on_standard_descriptor(fx);
+        (void)(close(0) + close(1) + close(2));
+        fault_arm("meta:1:once:EIO", fx->path);
+        right = right && two_revoke(fx, &token) != ASSAY_OK && two_revoke(fx, &token) == ASSAY_OK;
+        _exit(right && !on_standard_descriptor(fx) ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_ok(two_start(fx, &error), &error);
+    assert_int_equal(two_look(fx, &token), SEEN_DEAD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -905,6 +945,8 @@ int main(void)
                                         setup_one, teardown),
         cmocka_unit_test_setup_teardown(an_opening_that_fails_leaves_nothing_behind, setup_one,
                                         teardown),
+        cmocka_unit_test_setup_teardown(no_standard_descriptor_becomes_a_file_of_the_store,
+                                        setup_one, teardown),
     };
     return cmocka_run_group_tests_name("store under faults", tests, NULL, NULL);
 }
