@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import resource
+import signal
 import socket
 import subprocess
 import urllib.parse
@@ -168,6 +169,32 @@ def test_no_failed_allocation_of_the_start_ends_in_half_a_server():
                 refusals += done.returncode
                 n += 1 if DEEP else max(1, n // 2)
         assert refusals > 3
+
+
+@pytest.mark.no_asan
+def test_a_reload_without_memory_keeps_the_old_configuration_or_takes_the_new_one():
+    """F-44, REL-16: the n-th allocation of a reload fails, in the master or in a new worker: afterwards there are workers, and
+    they answer rightly, the old ones or the new."""
+    with FaultyServer() as server:
+        world = World(server)
+        live, dead = world.at()["access_token"], world.at()["access_token"]
+        assert server.revoke(dead, world.cl1).status == 200
+        n = 1
+        while True:
+            before = len(server.log())
+            server.faults.arm(f"alloc:{n}:once:ENOMEM", caller="nginx")
+            server.signal(signal.SIGHUP)
+            wait_until(lambda: server.faults.fired or "exited with code 0" in server.log()[before:], what="a fault or a new configuration")
+            fired = server.faults.fired
+            server.faults.disarm()
+            assert server.process.poll() is None
+            wait_until(lambda: world.server.worker_pids(), what="workers")
+            assert world.active(live) and not world.active(dead), n
+            if not fired or n > 3000:
+                break
+            n += 1 if DEEP and n < 200 else 1 + n // 2
+        server.reload()
+        assert world.active(live) and not world.active(dead)
 
 
 @pytest.mark.no_asan
