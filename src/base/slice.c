@@ -5,7 +5,7 @@
 
 struct assay_slice assay_slice_of_text(const char *text)
 {
-    return text == NULL ? (struct assay_slice){0} : assay_slice_of(text, strlen(text));
+    return assay_slice_of(text, text == NULL ? 0 : strlen(text));
 }
 
 int assay_slice_compare(struct assay_slice a, struct assay_slice b)

@@ -16,7 +16,8 @@ static bool decode_half(struct assay_slice text, struct assay_arena *arena, stru
     if (status != ASSAY_OK || !assay_utf8_is_text(*ret)) {
         return false;
     }
-    *ret_raw = assay_slice_equal(*ret, text) ? (struct assay_slice){0} : text;
+    bool plain = assay_slice_equal(*ret, text);
+    *ret_raw = assay_slice_of(plain ? NULL : text.data, plain ? 0 : text.len);
     return true;
 }
 

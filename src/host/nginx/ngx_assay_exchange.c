@@ -273,7 +273,7 @@ static bool start_scrypt(struct block *block)
     }
     ngx_memzero(&block->task, sizeof(block->task));
     /* The task's context: nginx keeps what it points to; it holds the block's own address. */
-    struct block **context =
+    struct block **context = /* NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is meant */
         assay_arena_take(&block->arena, sizeof(*context), _Alignof(struct block *));
     if (context == NULL) {
         return false;

@@ -41,7 +41,7 @@ struct loc_conf {
 extern ngx_module_t ngx_http_assay_server_module;
 
 /* What nginx reads of a body. More than we take: a little too much is ours to refuse. */
-#define BODY_SIZE (2 * ASSAY_MAX_BODY)
+#define BODY_SIZE ((off_t)2 * ASSAY_MAX_BODY)
 
 /* --- requests --- */
 
@@ -281,7 +281,7 @@ static char *refuse_location(ngx_conf_t *cf, const struct loc_conf *conf, const 
  * nginx's own values of the location are final. */
 static void keep_bodies_in_memory(ngx_http_core_loc_conf_t *core)
 {
-    core->client_body_buffer_size = BODY_SIZE;
+    core->client_body_buffer_size = (size_t)BODY_SIZE;
     core->client_max_body_size = BODY_SIZE;
     core->client_body_in_file_only = 0; /* off */
     core->client_body_in_single_buffer = 1;
@@ -363,8 +363,8 @@ static void harden(ngx_cycle_t *cycle)
  * heap's end would be given to the kernel and asked for again each time, page by page. */
 static void keep_heap(void)
 {
-    static const int kept = 16 << 20; /* bytes free at its end before any is given back */
-    (void)mallopt(M_TRIM_THRESHOLD, kept);
+    static const int kept = 16 << 20;      /* bytes free at its end before any is given back */
+    (void)mallopt(M_TRIM_THRESHOLD, kept); /* NOLINT(concurrency-mt-unsafe): before any thread */
 }
 
 static ngx_int_t init_process(ngx_cycle_t *cycle)

@@ -390,9 +390,8 @@ static enum assay_status fill_stat(struct listing *l, struct assay_error *reterr
 static enum assay_status run_verb(struct listing *l, struct assay_error *reterr)
 {
     struct assay_query *query = l->query;
-    struct assay_slice after_number = query->after == 0
-                                          ? (struct assay_slice){0}
-                                          : assay_slice_of(&query->after, sizeof(query->after));
+    struct assay_slice after_number =
+        assay_slice_of(&query->after, query->after == 0 ? 0 : sizeof(query->after));
     switch (query->verb) {
     case ASSAY_QUERY_CLIENTS:
         return walk(l, l->store->dbis.db[LMDB_DB_CLIENT], query->after_client, reterr);
