@@ -333,8 +333,10 @@ static void note_answer(struct worker *w, const struct errand *errand)
         }
         return;
     case ASSAY_CHANGE_SEAL_ROTATE:
-        w->seal_rotations++;
-        add_step(w, errand->ack, 0);
+        if (done) {
+            w->seal_rotations++;
+            add_step(w, errand->ack, 0);
+        }
         return;
     case ASSAY_CHANGE_SWEEP:
         if (done) {
@@ -350,7 +352,9 @@ static void answered(struct assay_store_change *op)
 {
     struct errand *errand = op->context;
     struct worker *w = errand->worker;
-    if (op->status != ASSAY_OK) {
+    if (op->status == ASSAY_ERR_STORE && strstr(op->error.what, "in time") != NULL) {
+        errand->change.outcome = ASSAY_REFUSED_STALE; /* a busy machine: abandoned, never done */
+    } else if (op->status != ASSAY_OK) {
         die("a change", op->error.what);
     }
     errand->ack = acknowledge(w);
