@@ -20,6 +20,7 @@
 extern char **environ;
 
 #define PAGE 4096
+#define META_BITS (152 * 8) /* in use of each of the first two pages */
 
 /* What came of one damage, the mildest first; the worst of all questions counts. */
 enum grade {
@@ -45,7 +46,8 @@ enum manner {
     MANNER_ZERO_PAGE,
     MANNER_NEIGHBOUR,
     MANNER_OLDER,
-    MANNER_META, /* one of the first two pages zeroed */
+    MANNER_META,     /* one of the first two pages zeroed */
+    MANNER_META_BIT, /* one bit of what LMDB keeps there, each in turn */
 };
 
 struct sample {
@@ -284,12 +286,17 @@ static void damage(const struct sample *s, size_t number, uint8_t *data, char wh
             memcpy(data + page, s->older + page, PAGE);
         }
         break;
+    case MANNER_META_BIT:
+        page = number / META_BITS * PAGE;
+        data[page + number % META_BITS / 8] ^= (uint8_t)(1u << number % 8);
+        at = page + number % META_BITS / 8;
+        break;
     case MANNER_META:
         memset(data + number * PAGE, 0, PAGE);
         break;
     }
-    snprintf(why, 200, "page %zu byte %zu", s->manner <= MANNER_BYTE ? at / PAGE : page / PAGE,
-             at % PAGE);
+    bool bits = s->manner <= MANNER_BYTE || s->manner == MANNER_META_BIT;
+    snprintf(why, 200, "page %zu byte %zu", bits ? at / PAGE : page / PAGE, at % PAGE);
 }
 
 static void put(const char *path, const uint8_t *data, size_t len)
@@ -461,6 +468,14 @@ static void no_flipped_bit_makes_a_dead_token_live(void **state)
     check_harmless(counts);
 }
 
+/* F-28: where LMDB keeps which state is the newest, each bit. */
+static void no_bit_of_the_first_pages_shows_an_older_state(void **state)
+{
+    size_t counts[GRADES];
+    count_grades(*state, "first pages", MANNER_META_BIT, 2 * META_BITS, counts);
+    check_harmless(counts);
+}
+
 /* F-29, F-30 */
 static void no_damaged_page_makes_a_dead_token_live(void **state)
 {
@@ -472,7 +487,7 @@ static void no_damaged_page_makes_a_dead_token_live(void **state)
     check_harmless(counts);
     count_grades(s, "its older self", MANNER_OLDER, pages_of(s), counts);
     check_harmless(counts);
-    count_grades(s, "first pages", MANNER_META, 2, counts);
+    count_grades(s, "first pages 0", MANNER_META, 2, counts);
     assert_int_equal(counts[GRADE_REFUSED], 2);
 }
 #else
@@ -492,6 +507,7 @@ int main(void)
         cmocka_unit_test(the_store_is_of_known_content),
 #ifndef CRASH_UNCHECKED
         cmocka_unit_test(no_flipped_bit_makes_a_dead_token_live),
+        cmocka_unit_test(no_bit_of_the_first_pages_shows_an_older_state),
         cmocka_unit_test(no_damaged_page_makes_a_dead_token_live),
 #else
         cmocka_unit_test(without_the_check_flipped_bits_are_believed),

@@ -181,6 +181,7 @@ struct worker {
     struct ledger *ledger;
     size_t under_way;
     bool client_away[LEDGER_CLIENTS];
+    bool ends_youngest; /* what is cut next is the token made last */
     uint32_t seal_rotations;
     uint64_t last_event;
     struct errand errands[MAX_AT_ONCE + 2];
@@ -550,7 +551,9 @@ static void make_cut(struct errand *errand, enum assay_cutoff_kind kind, struct 
 static bool make_cut_of_token(struct errand *errand)
 {
     struct worker *w = errand->worker;
-    if (!pick(w, is_any, &errand->parent)) {
+    if (w->ends_youngest) {
+        errand->parent = w->ledger->token_count - 1;
+    } else if (!pick(w, is_any, &errand->parent)) {
         return false;
     }
     const struct ledger_token *token = &w->ledger->tokens[errand->parent];
@@ -902,6 +905,11 @@ static void run(struct worker *w, unsigned rounds)
         if (w->mix->older && i == rounds / 2) {
             keep_older(w);
         }
+    }
+    if (w->mix->older) { /* the last commit is a revocation: an older state shows a living token */
+        run_one(w, ACT_ISSUE, 0);
+        w->ends_youngest = true;
+        run_one(w, ACT_CUT_TOKEN, 0);
     }
     if (w->mix->restore && w->ledger->copy_count == 0) {
         copy_store(w);
