@@ -90,7 +90,8 @@ def test_the_master_never_has_the_store_open():
 
         for _ in range(2):
             assert opens(server.process.pid) == (False, False)
-            assert [opens(pid) for pid in server.worker_pids()] == [(True, True)] * 2
+            wait_until(lambda: [opens(pid) for pid in server.worker_pids()] == [(True, True)] * 2,
+                       what="each worker has opened the store")
             server.reload()
 
 
