@@ -28,6 +28,7 @@ def core_files_allowed():
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
 
 
+@pytest.mark.no_asan  # the sanitizer takes the signal for itself
 def test_a_crashed_worker_leaves_no_core_file():
     """A-SEC-01: though the system, the master and the configuration ask for one."""
     with core_files_allowed() as possible, Server(workers=1, start=False) as server:
@@ -94,6 +95,7 @@ def busy(server):
     assert server.introspect("x", world.rs1).status == 200  # whose credentials are wiped where nginx read them
 
 
+@pytest.mark.no_asan  # whose shadow of all memory is too much to read
 @needs_root
 def test_shared_memory_and_a_workers_own_hold_no_secret():
     """A-SEC-02 A-SEC-03: once the requests are over, neither the zone that workers share nor any memory of a worker holds one; hashes only."""
