@@ -198,8 +198,9 @@ http {{
         env = {**os.environ, **self.env}
         if os.environ.get("ASSAY_LD_PRELOAD"):
             env["LD_PRELOAD"] = " ".join(filter(None, [os.environ["ASSAY_LD_PRELOAD"], env.get("LD_PRELOAD")]))
+        # A session of its own: the kernel hangs up a process group that is orphaned with a stopped member, and tests stop workers.
         return dict(args=[NGINX, "-p", str(self.dir), "-c", str(self.dir / "nginx.conf"), "-e", str(self.dir / "error.log"), *args],
-                    env=env)
+                    env=env, start_new_session=True)
 
     def test_conf(self, text=None):
         (self.dir / "nginx.conf").write_text(text or self.conf())

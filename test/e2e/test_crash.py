@@ -233,7 +233,7 @@ class Caller(threading.Thread):
 def test_a_killed_worker_costs_its_own_requests():
     """REL-06 F-01: a worker is killed every half second under load: each connection that was lost was the killed worker's,
     no lock stays held, and there is a replacement that serves."""
-    with Server(workers=2) as server:
+    with Server(workers=2, http="keepalive_requests 1000000;") as server:  # nginx itself ends a connection at 1,000
         world = World(server)
         callers = [Caller(world) for _ in range(8)]
         for caller in callers:
