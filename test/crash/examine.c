@@ -73,8 +73,7 @@ static void close_patient(struct patient *p)
     }
 }
 
-/* --- one token
- * --------------------------------------------------------------------------------------- */
+/* --- one token --- */
 
 struct finding {
     enum assay_liveness liveness;
@@ -150,8 +149,7 @@ static enum verdict check_token(struct patient *p, const struct ledger_token *to
     return VERDICT_GOOD;
 }
 
-/* --- what was acknowledged
- * --------------------------------------------------------------------------- */
+/* --- what was acknowledged --- */
 
 /* Everything that was answered has a number, and numbers are taken in order: what the last of them
  * is tells whether all are there. */
@@ -267,8 +265,7 @@ static enum verdict check_content(struct patient *p)
     return verdict == VERDICT_GOOD ? check_commit(p) : verdict;
 }
 
-/* --- going on
- * ---------------------------------------------------------------------------------------- */
+/* --- going on --- */
 
 static void changed(struct assay_store_change *op)
 {
@@ -372,8 +369,7 @@ static enum verdict retry_rotation(struct patient *p)
     return VERDICT_GOOD;
 }
 
-/* --- the whole
- * --------------------------------------------------------------------------------------- */
+/* --- the whole --- */
 
 static enum verdict create_again(struct examination *e)
 {

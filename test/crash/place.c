@@ -76,8 +76,7 @@ uint64_t place_seed(void)
     return seed;
 }
 
-/* --- the pool
- * ---------------------------------------------------------------------------------------- */
+/* --- the pool --- */
 
 static void *shared(size_t len)
 {

@@ -131,8 +131,7 @@ static void unknown(int fd, const char *what)
     }
 }
 
-/* --- names
- * ------------------------------------------------------------------------------------------- */
+/* --- names --- */
 
 /* Files whose content means nothing after a loss of power: LMDB's lock file is made anew by the
  * first to open the store, the ballast is room, `wake` is a bell. */
@@ -187,8 +186,7 @@ static const char *name_at(int dir_fd, const char *path, char room[PATH_MAX])
     return len > 0 && len < PATH_MAX ? below(room) : NULL;
 }
 
-/* --- open and close
- * ---------------------------------------------------------------------------------- */
+/* --- open and close --- */
 
 static void watch(int fd, int flags, bool made)
 {
@@ -299,8 +297,7 @@ int dup2(int fd, int to)
     return (int)syscall(SYS_dup2, fd, to);
 }
 
-/* --- writes
- * ------------------------------------------------------------------------------------------ */
+/* --- writes --- */
 
 static void note_write(const struct tracked *t, int64_t offset, const struct iovec *parts,
                        int count, size_t written)
@@ -385,8 +382,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t offset)
 ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset)
     __attribute__((alias("pwritev")));
 
-/* --- sync and length
- * --------------------------------------------------------------------------------- */
+/* --- sync and length --- */
 
 static int sync_fd(long call, int fd)
 {
@@ -426,8 +422,7 @@ int ftruncate(int fd, off_t length)
 
 int ftruncate64(int fd, off64_t length) __attribute__((alias("ftruncate")));
 
-/* --- the directory
- * ----------------------------------------------------------------------------------- */
+/* --- the directory --- */
 
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
@@ -495,8 +490,7 @@ int mkdir(const char *path, mode_t mode)
     return mkdirat(AT_FDCWD, path, mode);
 }
 
-/* --- ways that nobody takes today: taking one makes the replay fail, instead of passing by
- * ------------- */
+/* --- ways that nobody takes today: taking one makes the replay fail, instead of passing by --- */
 
 void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
 {
@@ -545,8 +539,7 @@ ssize_t copy_file_range(int from, off64_t *from_at, int to, off64_t *to_at, size
     return syscall(SYS_copy_file_range, from, from_at, to, to_at, len, flags);
 }
 
-/* --- the negative controls
- * --------------------------------------------------------------------------- */
+/* --- the negative controls --- */
 
 int mdb_env_open(MDB_env *env, const char *path, unsigned int flags, mdb_mode_t mode)
 {

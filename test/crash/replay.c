@@ -19,8 +19,7 @@ static void die(const char *what)
     exit(94);
 }
 
-/* --- the log
- * ----------------------------------------------------------------------------------------- */
+/* --- the log --- */
 
 static uint8_t *read_whole(const char *path, size_t *ret_len)
 {
@@ -86,8 +85,7 @@ void replay_log_free(struct replay_log *log)
     *log = (struct replay_log){0};
 }
 
-/* --- bytes and names
- * --------------------------------------------------------------------------------- */
+/* --- bytes and names --- */
 
 static void set_len(struct replay_bytes *bytes, size_t len)
 {
@@ -183,8 +181,7 @@ static void move(struct replay_names *names, const struct replay_entry *entry, u
     }
 }
 
-/* --- one entry after the other
- * ----------------------------------------------------------------------- */
+/* --- one entry after the other --- */
 
 void replay_start(struct replay *replay, const struct replay_log *log)
 {
@@ -413,8 +410,7 @@ void replay_step(struct replay *replay)
     replay->at++;
 }
 
-/* --- images
- * ------------------------------------------------------------------------------------------ */
+/* --- images --- */
 
 static const struct replay_entry *next_dsync(const struct replay *replay)
 {
@@ -539,8 +535,7 @@ void replay_image_free(struct replay_image *image)
     *image = (struct replay_image){0};
 }
 
-/* --- on the disk of the test
- * ------------------------------------------------------------------------- */
+/* --- on the disk of the test --- */
 
 static bool means_nothing(const char *name)
 {

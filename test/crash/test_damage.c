@@ -65,8 +65,7 @@ struct sample {
     enum manner manner;
 };
 
-/* --- the store of known content
- * ---------------------------------------------------------------------- */
+/* --- the store of known content --- */
 
 static uint8_t *slurp(const char *path, size_t *ret_len)
 {
@@ -99,8 +98,7 @@ static void run_workload(const struct sample *s)
     assert_int_equal(status, 0);
 }
 
-/* --- questions
- * --------------------------------------------------------------------------------------- */
+/* --- questions --- */
 
 struct asking {
     const struct sample *sample;
@@ -255,8 +253,7 @@ static enum grade judge(const struct sample *s, const char *dir, uint64_t *ret_a
     return a.grade;
 }
 
-/* --- damage
- * ------------------------------------------------------------------------------------------ */
+/* --- damage --- */
 
 static size_t pages_of(const struct sample *s)
 {
@@ -367,8 +364,7 @@ static void count_grades(struct sample *s, const char *name, enum manner manner,
     fflush(stdout);
 }
 
-/* --- the tests
- * --------------------------------------------------------------------------------------- */
+/* --- the tests --- */
 
 static int setup(void **state)
 {

@@ -40,8 +40,7 @@ static const char *at(const struct recording *r, const char *name, char out[256]
     return out;
 }
 
-/* --- recording
- * --------------------------------------------------------------------------------------- */
+/* --- recording --- */
 
 static void spawn(char **arguments, char **environment)
 {
@@ -82,8 +81,7 @@ static void run_workload(struct recording *r, const char *name, unsigned rounds,
     spawn(arguments, environment);
 }
 
-/* --- calibration: without it nothing that follows means anything
- * -------------------------------------- */
+/* --- calibration: without it nothing that follows means anything --- */
 
 static bool is_same_file(const struct replay_bytes *bytes, const char *path)
 {
@@ -231,8 +229,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- images
- * ------------------------------------------------------------------------------------------ */
+/* --- images --- */
 
 static bool is_restored(const struct recording *r, int file)
 {
@@ -387,8 +384,7 @@ static void examine_all(struct recording *r, size_t wanted, bool is_control, con
     fflush(stdout);
 }
 
-/* --- the tests
- * --------------------------------------------------------------------------------------- */
+/* --- the tests --- */
 
 /* Which part of the log is looked at without gaps. */
 enum dense { DENSE_NOWHERE, DENSE_START, DENSE_END };

@@ -211,8 +211,7 @@ static uint32_t acknowledge(struct worker *w)
     return number;
 }
 
-/* --- what is written down
- * ---------------------------------------------------------------------------- */
+/* --- what is written down --- */
 
 static struct ledger_token *add_token(struct worker *w, const struct errand *errand,
                                       const struct assay_token_draft *draft)
@@ -363,8 +362,7 @@ static void answered(struct assay_store_change *op)
     w->under_way--;
 }
 
-/* --- the event log: the numbers of cutoffs that no answer carries (reuse, a removed client)
- * ---------- */
+/* --- the event log: the numbers of cutoffs that no answer carries (reuse, a removed client) --- */
 
 static const struct errand *errand_behind(const struct worker *w, const struct assay_event *event)
 {
@@ -428,8 +426,7 @@ static void read_events(struct worker *w)
     require(newest == w->last_event, "a cutoff has its event");
 }
 
-/* --- the changes
- * ------------------------------------------------------------------------------------- */
+/* --- the changes --- */
 
 static struct assay_change *begin(struct errand *errand, enum assay_change_verb verb)
 {
@@ -737,8 +734,7 @@ static void run_one(struct worker *w, enum act act, unsigned client)
     }
 }
 
-/* --- copies, made by a process of their own, as by `assay store backup`
- * ------------------------------ */
+/* --- copies, made by a process of their own, as by `assay store backup` --- */
 
 static void run_self(const char *verb, const char *a, const char *b)
 {
@@ -770,8 +766,7 @@ static void copy_store(struct worker *w)
     ledger->copy_count++;
 }
 
-/* --- the whole
- * --------------------------------------------------------------------------------------- */
+/* --- the whole --- */
 
 static enum act roll(struct worker *w)
 {

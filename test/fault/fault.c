@@ -29,8 +29,7 @@
 #define MAX_STAGES 4
 #define SLOW_MS 300
 
-/* --- the calls
- * --------------------------------------------------------------------------------- */
+/* --- the calls --- */
 
 enum call {
     CALL_MALLOC,
@@ -154,8 +153,7 @@ static pthread_mutex_t plan_lock = PTHREAD_MUTEX_INITIALIZER;
 /* Set while the shim itself is at work, so that its own calls are nobody's. */
 static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
 
-/* --- what is behind the shim
- * ------------------------------------------------------------------- */
+/* --- what is behind the shim --- */
 
 static struct {
     void *(*malloc)(size_t);
@@ -266,8 +264,7 @@ static void resolve(void)
     resolving = false;
 }
 
-/* --- what is armed
- * ------------------------------------------------------------------------------ */
+/* --- what is armed --- */
 
 static uint64_t calls_named(const char *text, size_t len)
 {
@@ -485,8 +482,7 @@ static void finish(const struct verdict *verdict)
 
 #define CALLER __builtin_return_address(0)
 
-/* --- a small disk
- * -------------------------------------------------------------------------------- */
+/* --- a small disk --- */
 
 static bool on_disk(int fd)
 {
@@ -551,8 +547,7 @@ static ssize_t fit(int fd, off_t offset, size_t len)
     return fits;
 }
 
-/* --- memory
- * -------------------------------------------------------------------------------------- */
+/* --- memory --- */
 
 EXPORT void *malloc(size_t size)
 {
@@ -628,8 +623,7 @@ EXPORT void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t
 
 EXPORT void *mmap64(void *, size_t, int, int, int, off_t) __attribute__((alias("mmap")));
 
-/* --- files
- * --------------------------------------------------------------------------------------- */
+/* --- files --- */
 
 EXPORT int open(const char *path, int flags, ...)
 {
@@ -823,8 +817,7 @@ SIMPLE(CALL_GETENTROPY, getentropy, (void *buf, size_t len), (buf, len), -1, NUL
 
 EXPORT int ftruncate64(int, off_t) __attribute__((alias("ftruncate")));
 
-/* --- sockets, threads, randomness, clocks
- * ---------------------------------------------------------- */
+/* --- sockets, threads, randomness, clocks --- */
 
 EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
@@ -914,8 +907,7 @@ EXPORT int fstatvfs(int fd, struct statvfs *ret)
     return rc;
 }
 
-/* --- arming
- * -------------------------------------------------------------------------------------- */
+/* --- arming --- */
 
 static void copy_text(char *room, size_t size, const char *text)
 {

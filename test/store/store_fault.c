@@ -37,8 +37,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- writes, flushes, the meta page
- * --------------------------------------------------------------- */
+/* --- writes, flushes, the meta page --- */
 
 /* One revocation and one issue under a fault: whatever was answered, each process sees a token that
  * was revoked with success as dead, and one whose revocation failed as live or dead but never as
@@ -209,8 +208,7 @@ static void readiness_names_a_failing_disk_and_recovers_by_itself(void **state)
     two_wait(fx, is_ready);
 }
 
-/* --- killed, stopped
- * ------------------------------------------------------------------------------ */
+/* --- killed, stopped --- */
 
 /* F-02, F-03, REL-02: a process is killed at each call it makes while it revokes, also after the
  * commit and before the answer. The token is live or dead and whole, the next writer goes on at
@@ -357,8 +355,7 @@ static void killed_readers_leave_no_slots(void **state)
     assert_int_equal(two_other_look(fx, &token), SEEN_LIVE);
 }
 
-/* --- room
- * ----------------------------------------------------------------------------------------- */
+/* --- room --- */
 
 static bool has_room(struct two *fx)
 {
@@ -526,8 +523,7 @@ static void a_file_size_limit_refuses_writes_and_nothing_else(void **state)
     assert_int_equal(two_revoke(fx, &token), ASSAY_OK);
 }
 
-/* --- files
- * ---------------------------------------------------------------------------------------- */
+/* --- files --- */
 
 static bool is_replaced(struct two *fx)
 {
@@ -689,8 +685,7 @@ static void no_store_is_refused_and_none_is_made(void **state)
     fx->options.path = fx->path;
 }
 
-/* --- creation
- * ------------------------------------------------------------------------------------- */
+/* --- creation --- */
 
 static int create_under(const char *path, const char *spec)
 {
@@ -758,8 +753,7 @@ static void a_creation_that_ends_half_way_leaves_no_store_or_a_whole_one(void **
     assert_ok(two_start(fx, &error), &error);
 }
 
-/* --- memory, descriptors
- * -------------------------------------------------------------------------- */
+/* --- memory, descriptors --- */
 
 /* Whose allocations fail: not those of a sanitizer's own runtime. */
 static const char *const callers[] = {"liblmdb", "store_fault", "libcrypto"};

@@ -39,8 +39,7 @@ static int64_t fixed_clock(void *context)
     return TWO_NOW;
 }
 
-/* --- changes and looks
- * --------------------------------------------------------------------------- */
+/* --- changes and looks --- */
 
 static void changed(struct assay_store_change *op)
 {
@@ -138,8 +137,7 @@ enum sight two_look(struct two *fx, const struct handle *token)
     return sight;
 }
 
-/* --- the other process
- * --------------------------------------------------------------------------- */
+/* --- the other process --- */
 
 struct order {
     char verb; /* 'o'pen, 'l'ook, 'r'evoke, 'f'ault, die in a 'd'one() */
@@ -281,8 +279,7 @@ void two_other_start(struct two *fx)
     assert_int_equal(command(fx, 'o', NULL, NULL), ASSAY_OK);
 }
 
-/* --- its life
- * ------------------------------------------------------------------------------------ */
+/* --- its life --- */
 
 enum assay_status two_start(struct two *fx, struct assay_error *reterr)
 {
@@ -360,8 +357,7 @@ void two_close(struct two *fx)
     free(fx);
 }
 
-/* --- what it says of itself
- * ---------------------------------------------------------------------- */
+/* --- what it says of itself --- */
 
 static bool no_row(struct assay_query *query)
 {

@@ -16,8 +16,7 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* --- the store's own size
- * ------------------------------------------------------------------------------- */
+/* --- the store's own size --- */
 
 /* Counting walks the lists of free pages: so often that it costs a bounded share of the time, which
  * is each time while the store is small, and then its limits are kept to the page. */
@@ -53,9 +52,7 @@ static uint64_t used_bytes(struct lmdb_store *store)
     return (pages > store->free_pages ? pages - store->free_pages : 0) * stat.ms_psize;
 }
 
-/* --- the disk
- * -------------------------------------------------------------------------------------------
- */
+/* --- the disk --- */
 
 /* Bytes that this process may still write in the file system of the store. */
 static uint64_t disk_free(const struct lmdb_store *store)
@@ -122,9 +119,7 @@ static bool disk_takes_tokens(const struct lmdb_store *store)
     return build_ballast(store) || left > 16 * LMDB_BALLAST;
 }
 
-/* --- both
- * -----------------------------------------------------------------------------------------------
- */
+/* --- both --- */
 
 static void note_full(struct lmdb_store *store, bool full)
 {
