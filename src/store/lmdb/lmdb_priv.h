@@ -374,7 +374,50 @@ ASSAY_MUST_USE enum assay_status lmdb_put_grant(struct lmdb_write *w,
 /* Until when a cutoff of a kind that concerns many tokens must be kept. */
 int64_t lmdb_keep_until(const struct lmdb_write *w, int64_t now_s);
 
-/* lmdb_writer.c */
+/* lmdb_commit.c: one write transaction */
+
+/* Opens it and reads what every change needs. Not 0: LMDB's code. */
+int lmdb_write_begin(struct lmdb_store *store, struct lmdb_write *w, struct assay_error *error);
+/* Puts the header and commits. Tells of a failing disk by itself. */
+enum assay_status lmdb_write_commit(struct lmdb_write *w, struct assay_error *error);
+/* Before anything is written: the files are still those that were opened, and there is an
+ * environment that works. */
+void lmdb_see_to_environment(struct lmdb_store *store);
+
+/* lmdb_queue.c: between the loop's thread and the writer's */
+
+/* Changes of one commit. */
+struct lmdb_batch {
+    struct assay_store_change *ops[LMDB_MAX_BATCH];
+    size_t count;
+};
+
+void lmdb_queue_init(struct lmdb_queue *queue);
+
+/* The loop's side. */
+
+void lmdb_queue_submit(struct assay_store *base, struct assay_store_change *op);
+bool lmdb_queue_cancel(struct assay_store *base, struct assay_store_change *op);
+/* Calls done() for what the writer has answered. */
+void lmdb_queue_deliver(struct assay_watch *watch);
+/* Abandons what has waited for longer than the limit. */
+void lmdb_queue_abandon_late(struct assay_timer *timer);
+void lmdb_queue_clear_timer(struct lmdb_store *store);
+/* Refuses what still waits, once the writer is gone. */
+void lmdb_queue_refuse(struct lmdb_queue *queue);
+
+/* The writer's side. */
+
+/* Takes what waits. Called with the write transaction open, so that whatever waits for the write
+ * lock can still be abandoned. */
+void lmdb_queue_take(struct lmdb_queue *queue, struct lmdb_batch *batch);
+void lmdb_queue_answer(struct lmdb_store *store, struct lmdb_batch *batch);
+/* Asks the loop to close and open the environment, and waits until it has: after a failed write of
+ * the meta page, LMDB lets nothing through until that is done. It may fail; then it is asked again
+ * later. */
+void lmdb_ask_to_reopen(struct lmdb_store *store);
+
+/* lmdb_writer.c: the thread that commits */
 
 ASSAY_MUST_USE enum assay_status lmdb_writer_start(struct lmdb_store *store,
                                                    struct assay_error *reterr);
@@ -382,13 +425,6 @@ ASSAY_MUST_USE enum assay_status lmdb_writer_start(struct lmdb_store *store,
  * process holds the write lock or the disk does not answer: then what waits has been refused, and
  * `store` must be left as it is, in memory. */
 bool lmdb_writer_stop(struct lmdb_store *store);
-void lmdb_writer_submit(struct assay_store *base, struct assay_store_change *op);
-bool lmdb_writer_cancel(struct assay_store *base, struct assay_store_change *op);
-
-/* Opens the write transaction and reads what every change needs. Not 0: LMDB's code. */
-int lmdb_write_begin(struct lmdb_store *store, struct lmdb_write *w, struct assay_error *error);
-/* Puts the header and commits. Tells of a failing disk by itself. */
-enum assay_status lmdb_write_commit(struct lmdb_write *w, struct assay_error *error);
 
 /* lmdb_upkeep.c: what the writer does beside changes */
 

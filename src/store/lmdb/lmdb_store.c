@@ -56,8 +56,8 @@ static void close_store(struct assay_store *base)
 static const struct assay_store_ops ops = {
     .find = lmdb_find_submit,
     .find_cancel = lmdb_find_cancel,
-    .change = lmdb_writer_submit,
-    .change_cancel = lmdb_writer_cancel,
+    .change = lmdb_queue_submit,
+    .change_cancel = lmdb_queue_cancel,
     .list = list,
     .list_cancel = list_cancel,
     .close = close_store,

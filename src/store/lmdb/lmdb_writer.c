@@ -1,11 +1,7 @@
 #include "store/lmdb/lmdb_priv.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,38 +9,11 @@
 #define SWEEP_ON_MS 10     /* between batches of a sweep that has more to do: others write */
 #define RETRY_EVERY_MS 250 /* while there is trouble */
 
-/* The engine's part of an operation. */
-struct queued {
-    struct assay_store_change *next;
-    struct assay_store_change **at; /* what points here, in whichever list */
-    uintptr_t state;
-    int64_t since_ms;
-};
-
-enum queued_state {
-    QUEUED = 1,
-    TAKEN,
-    ANSWERED,
-};
-
-static struct queued *part_of(struct assay_store_change *op)
-{
-    static_assert(sizeof(struct queued) <= sizeof(op->engine), "the engine's part fits");
-    return (struct queued *)(void *)op->engine;
-}
-
 int64_t lmdb_now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 void lmdb_log(struct lmdb_store *store, enum assay_log_level level, const char *event,
@@ -55,205 +24,7 @@ void lmdb_log(struct lmdb_store *store, enum assay_log_level level, const char *
     }
 }
 
-/* --- the loop's side --- */
-
-static void append(struct assay_store_change ***tail, struct assay_store_change *op)
-{
-    part_of(op)->next = NULL;
-    part_of(op)->at = *tail;
-    **tail = op;
-    *tail = &part_of(op)->next;
-}
-
-/* Takes `op` out of the waiting list; the lock is held. */
-static void unlink_waiting(struct lmdb_queue *queue, struct assay_store_change *op)
-{
-    struct queued *part = part_of(op);
-    assert(*part->at == op);
-    *part->at = part->next;
-    if (part->next != NULL) {
-        part_of(part->next)->at = part->at;
-    }
-    if (queue->waiting_tail == &part->next) {
-        queue->waiting_tail = part->at;
-    }
-    queue->waiting_count--;
-}
-
-static void refuse_now(struct assay_store_change *op, enum assay_status status, const char *what)
-{
-    op->status = assay_fail(status, what, &op->error);
-    op->done(op);
-}
-
-/* While a change is under way a timer runs, also when the writer has taken it: a host that is to
- * end takes a timer for a sign that there is something to wait for. */
-static void set_timer(struct lmdb_store *store)
-{
-    if (!store->timer_set) {
-        store->timer_set =
-            store->loop->timer_set(store->loop, &store->timer, ASSAY_MAX_WRITE_WAIT_MS / 8);
-    }
-}
-
-static void clear_timer(struct lmdb_store *store)
-{
-    if (store->timer_set) {
-        store->loop->timer_clear(store->loop, &store->timer);
-        store->timer_set = false;
-    }
-}
-
-void lmdb_writer_submit(struct assay_store *base, struct assay_store_change *op)
-{
-    struct lmdb_store *store = (struct lmdb_store *)base;
-    struct lmdb_queue *queue = &store->queue;
-    op->error = (struct assay_error){0};
-    if (!store->thread_runs) {
-        refuse_now(op, ASSAY_ERR_STORE, "the store was opened for reading only");
-        return;
-    }
-    pthread_mutex_lock(&queue->lock);
-    if (queue->waiting_count >= LMDB_MAX_QUEUE) {
-        pthread_mutex_unlock(&queue->lock);
-        refuse_now(op, ASSAY_ERR_STORE, "too many changes are waiting");
-        return;
-    }
-    *part_of(op) = (struct queued){.state = QUEUED, .since_ms = lmdb_now_ms()};
-    append(&queue->waiting_tail, op);
-    queue->waiting_count++;
-    pthread_cond_signal(&queue->wake);
-    pthread_mutex_unlock(&queue->lock);
-    store->under_way++;
-    set_timer(store);
-}
-
-bool lmdb_writer_cancel(struct assay_store *base, struct assay_store_change *op)
-{
-    struct lmdb_store *store = (struct lmdb_store *)base;
-    struct lmdb_queue *queue = &store->queue;
-    pthread_mutex_lock(&queue->lock);
-    bool abandoned = part_of(op)->state == QUEUED;
-    if (abandoned) {
-        unlink_waiting(queue, op);
-        store->under_way--;
-    }
-    pthread_mutex_unlock(&queue->lock);
-    return abandoned;
-}
-
-/* Abandons what has waited for longer than the limit. */
-static void abandon_late(struct assay_timer *timer)
-{
-    struct lmdb_store *store = timer->context;
-    struct lmdb_queue *queue = &store->queue;
-    int64_t late_ms = lmdb_now_ms() - ASSAY_MAX_WRITE_WAIT_MS;
-    store->timer_set = false;
-    for (;;) {
-        pthread_mutex_lock(&queue->lock);
-        struct assay_store_change *op = queue->waiting;
-        bool late = op != NULL && part_of(op)->since_ms <= late_ms;
-        if (late) {
-            unlink_waiting(queue, op);
-            store->under_way--;
-        }
-        pthread_mutex_unlock(&queue->lock);
-        if (!late) {
-            if (store->under_way > 0) {
-                set_timer(store);
-            }
-            return;
-        }
-        atomic_store(&store->trouble.write_blocked, true);
-        refuse_now(op, ASSAY_ERR_STORE, "the store's write lock was not free in time");
-    }
-}
-
-static void reopen(struct lmdb_store *store)
-{
-    struct assay_error error = {0};
-    lmdb_env_close(store);
-    lmdb_ring_clear(&store->reader_ring);
-    lmdb_clients_forget(store);
-    lmdb_presence_look(store);
-    if (atomic_load(&store->trouble.replaced)) {
-        return; /* not what lies there now */
-    }
-    lmdb_spare_standard_descriptors();
-    if (lmdb_env_open(store, 0, &error) != ASSAY_OK) {
-        lmdb_log(store, ASSAY_LOG_ERROR, "store_io", error.what);
-    }
-}
-
-/* Calls done() for what the writer has answered. */
-static void deliver(struct assay_watch *watch)
-{
-    struct lmdb_store *store = watch->context;
-    struct lmdb_queue *queue = &store->queue;
-    uint64_t count;
-    if (read(store->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
-        lmdb_log(store, ASSAY_LOG_ERROR, "store_io", "the writer's event cannot be read");
-    }
-    pthread_mutex_lock(&queue->lock);
-    struct assay_store_change *op = queue->answered;
-    queue->answered = NULL;
-    queue->answered_tail = &queue->answered;
-    if (queue->reopen) {
-        reopen(store);
-        queue->reopen = false;
-        pthread_cond_signal(&queue->reopened);
-    }
-    pthread_mutex_unlock(&queue->lock);
-    while (op != NULL) {
-        struct assay_store_change *next = part_of(op)->next;
-        store->under_way--;
-        op->done(op);
-        op = next;
-    }
-}
-
-/* --- the writer's side --- */
-
-static void notify(struct lmdb_store *store)
-{
-    static const uint64_t one = 1;
-    /* Fails only when the counter is full, and then the loop is awake already. */
-    (void)!write(store->event_fd, &one, sizeof(one));
-}
-
-struct batch {
-    struct assay_store_change *ops[LMDB_MAX_BATCH];
-    size_t count;
-};
-
-/* Takes what is queued. Called with the write transaction open, so that whatever waits for the
- * write lock can still be abandoned. */
-static void take(struct lmdb_queue *queue, struct batch *batch)
-{
-    pthread_mutex_lock(&queue->lock);
-    while (queue->waiting != NULL && batch->count < LMDB_MAX_BATCH && !queue->left) {
-        struct assay_store_change *op = queue->waiting;
-        unlink_waiting(queue, op);
-        part_of(op)->state = TAKEN;
-        op->status = ASSAY_OK;
-        batch->ops[batch->count++] = op;
-    }
-    pthread_mutex_unlock(&queue->lock);
-}
-
-static void answer(struct lmdb_store *store, struct batch *batch)
-{
-    struct lmdb_queue *queue = &store->queue;
-    pthread_mutex_lock(&queue->lock);
-    for (size_t i = 0; i < batch->count && !queue->left; i++) {
-        part_of(batch->ops[i])->state = ANSWERED;
-        append(&queue->answered_tail, batch->ops[i]);
-    }
-    pthread_mutex_unlock(&queue->lock);
-    notify(store);
-}
-
-static void fail_all(struct batch *batch, enum assay_status status, const char *what)
+static void fail_all(struct lmdb_batch *batch, enum assay_status status, const char *what)
 {
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->ops[i]->status == ASSAY_OK) {
@@ -279,140 +50,6 @@ static bool may_always(enum assay_change_verb verb)
         return false;
     }
     return false;
-}
-
-int lmdb_write_begin(struct lmdb_store *store, struct lmdb_write *w, struct assay_error *error)
-{
-    *w = (struct lmdb_write){.store = store};
-    if (store->env == NULL || atomic_load(&store->trouble.replaced)) {
-        return MDB_PANIC;
-    }
-    int rc = mdb_txn_begin(store->env, NULL, 0, &w->txn);
-    if (rc != 0) {
-        w->txn = NULL;
-        return rc;
-    }
-    atomic_store(&store->trouble.write_blocked, false);
-    enum assay_status status = lmdb_read_header_to_write(store, w->txn, &w->header, error);
-    if (status == ASSAY_OK) {
-        status = lmdb_ring_refresh(store, w->txn, w->header.keys_seq, &store->writer_ring, error);
-    }
-    if (status != ASSAY_OK) {
-        mdb_txn_abort(w->txn);
-        w->txn = NULL;
-        return MDB_CORRUPTED;
-    }
-    return 0;
-}
-
-static enum assay_status put_header(struct lmdb_write *w, struct assay_error *reterr)
-{
-    uint8_t bytes[ASSAY_HEADER_LEN];
-    w->header.snapshot = mdb_txn_id(w->txn);
-    assay_header_write(&w->header, bytes);
-    MDB_val key = lmdb_val(ASSAY_SLICE("header"));
-    MDB_val value = lmdb_val(assay_slice_of(bytes, sizeof(bytes)));
-    int rc = mdb_put(w->txn, w->store->dbis.header, &key, &value, 0);
-    return rc == 0 ? ASSAY_OK : lmdb_fail(rc, "the store cannot be written", reterr);
-}
-
-static void wake_others(struct lmdb_store *store)
-{
-    static const uint8_t mark = 1;
-    if (store->wake_fd < 0) {
-        store->wake_fd = lmdb_file_open(store->dir_fd, "wake", O_WRONLY | O_CREAT);
-    }
-    if (store->wake_fd >= 0) {
-        (void)!pwrite(store->wake_fd, &mark, 1, 0); /* news is a hint; who misses it asks anyway */
-    }
-}
-
-/* Asks the loop to close and open the environment, and waits until it has: after a failed write of
- * the meta page, LMDB lets nothing through until that is done. It may fail; then it is asked again
- * later. */
-static void ask_to_reopen(struct lmdb_store *store)
-{
-    struct lmdb_queue *queue = &store->queue;
-    lmdb_ring_clear(&store->writer_ring);
-    pthread_mutex_lock(&queue->lock);
-    queue->reopen = true;
-    notify(store);
-    while (queue->reopen && !queue->stopping) {
-        pthread_cond_wait(&queue->reopened, &queue->lock);
-    }
-    queue->reopen = false;
-    pthread_mutex_unlock(&queue->lock);
-    store->poisoned = false;
-}
-
-/* Before anything is written: the files are still those that were opened, and there is an
- * environment that works. */
-static void see_to_environment(struct lmdb_store *store)
-{
-    lmdb_presence_look(store);
-    if ((store->env == NULL || store->poisoned) && !atomic_load(&store->trouble.replaced)) {
-        ask_to_reopen(store);
-    }
-}
-
-static void note_io(struct lmdb_store *store, bool trouble)
-{
-    if (atomic_exchange(&store->trouble.io, trouble) != trouble) {
-        lmdb_log(store, trouble ? ASSAY_LOG_ERROR : ASSAY_LOG_NOTICE, "store_io",
-                 trouble ? "a commit failed" : "commits reach the disk again");
-    }
-}
-
-/* Nothing of a failed commit is tried again: what the system was told to flush and could not, it
- * may have forgotten since. The change is refused, and the environment opened anew before the next.
- */
-static enum assay_status commit_failed(struct lmdb_store *store, int rc, struct assay_error *error)
-{
-    note_io(store, true);
-    /* LMDB reports a short write as EIO: whether the disk was full shows in what is left of it. */
-    bool full = rc == ENOSPC || lmdb_disk_is_full(store);
-    if (full) {
-        lmdb_ballast_release(store->dir_fd);
-    }
-    ask_to_reopen(store);
-    return full ? assay_fail(ASSAY_ERR_FULL, "the disk is full", error)
-                : assay_fail(ASSAY_ERR_STORE, "the store could not be written to the disk", error);
-}
-
-static void keep_whole(struct lmdb_store *store)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    int fd;
-    if (mdb_env_get_fd(store->env, &fd) == 0 && mdb_env_info(store->env, &info) == 0 &&
-        mdb_env_stat(store->env, &stat) == 0) {
-        lmdb_data_keep_whole(fd, (info.me_last_pgno + 1) * stat.ms_psize, stat.ms_psize);
-    }
-}
-
-enum assay_status lmdb_write_commit(struct lmdb_write *w, struct assay_error *error)
-{
-    struct lmdb_store *store = w->store;
-    int64_t start_us = now_us();
-    enum assay_status status = put_header(w, error);
-    if (status != ASSAY_OK) {
-        mdb_txn_abort(w->txn);
-        w->txn = NULL;
-        return status;
-    }
-    int rc = mdb_txn_commit(w->txn);
-    w->txn = NULL;
-    if (rc != 0) {
-        return commit_failed(store, rc, error);
-    }
-    note_io(store, false);
-    keep_whole(store);
-    if (store->meter != NULL) {
-        store->meter->committed(store->meter, w->changes, (uint64_t)(now_us() - start_us));
-    }
-    wake_others(store);
-    store->witness_due = true;
-    return ASSAY_OK;
 }
 
 /* After trouble of its own, LMDB lets nothing more be done in a transaction. */
@@ -474,7 +111,7 @@ static enum assay_status run_nested(struct lmdb_write *w, struct assay_store_cha
 /* Runs a batch that lies in one transaction. Once in a while a change fails half way (a record over
  * its limits): then the batch starts over with each change nested, which costs more and saves the
  * others. */
-static enum assay_status run_batch(struct lmdb_write *w, struct batch *batch,
+static enum assay_status run_batch(struct lmdb_write *w, struct lmdb_batch *batch,
                                    const struct lmdb_room *room, bool *ret_torn,
                                    struct assay_error *error)
 {
@@ -488,7 +125,7 @@ static enum assay_status run_batch(struct lmdb_write *w, struct batch *batch,
     return ASSAY_OK;
 }
 
-static enum assay_status run_batch_nested(struct lmdb_store *store, struct batch *batch,
+static enum assay_status run_batch_nested(struct lmdb_store *store, struct lmdb_batch *batch,
                                           const struct lmdb_room *room, struct assay_error *error)
 {
     struct lmdb_write w;
@@ -517,14 +154,14 @@ static const char *why_not(const struct lmdb_store *store, const struct assay_er
 
 static void write_batch(struct lmdb_store *store)
 {
-    struct batch batch = {.count = 0};
+    struct lmdb_batch batch = {.count = 0};
     struct lmdb_write w;
     struct assay_error error = {0};
     bool torn = false;
-    see_to_environment(store);
+    lmdb_see_to_environment(store);
     struct lmdb_room room = lmdb_room_look(store);
     int rc = lmdb_write_begin(store, &w, &error);
-    take(&store->queue, &batch);
+    lmdb_queue_take(&store->queue, &batch);
     enum assay_status status =
         rc == 0 ? run_batch(&w, &batch, &room, &torn, &error) : lmdb_fail(rc, NULL, &error);
     if (w.txn != NULL) {
@@ -537,7 +174,7 @@ static void write_batch(struct lmdb_store *store)
     if (status != ASSAY_OK) {
         fail_all(&batch, status, why_not(store, &error));
     }
-    answer(store, &batch);
+    lmdb_queue_answer(store, &batch);
 }
 
 static bool in_trouble(struct lmdb_store *store)
@@ -555,7 +192,7 @@ static void look_after(struct lmdb_store *store)
 {
     struct lmdb_write w;
     struct assay_error error = {0};
-    see_to_environment(store);
+    lmdb_see_to_environment(store);
     (void)lmdb_room_look(store);
     bool io = atomic_load(&store->trouble.io);
     if (!io && !atomic_load(&store->trouble.write_blocked)) {
@@ -655,22 +292,11 @@ static int start_thread(struct lmdb_store *store)
 
 enum assay_status lmdb_writer_start(struct lmdb_store *store, struct assay_error *reterr)
 {
-    struct lmdb_queue *queue = &store->queue;
-    pthread_condattr_t attr;
-    queue->waiting_tail = &queue->waiting;
-    queue->answered_tail = &queue->answered;
-    pthread_mutex_init(&queue->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->wake, &attr);
-    pthread_cond_init(&queue->reopened, &attr);
-    pthread_cond_init(&queue->end, &attr);
-    pthread_condattr_destroy(&attr);
-
+    lmdb_queue_init(&store->queue);
     store->wake_fd = lmdb_file_open(store->dir_fd, "wake", O_WRONLY | O_CREAT);
     store->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    store->watch = (struct assay_watch){.fd = store->event_fd, .ready = deliver, .context = store};
-    store->timer = (struct assay_timer){.fired = abandon_late, .context = store};
+    store->watch = (struct assay_watch){.fd = store->event_fd, .ready = lmdb_queue_deliver, .context = store};
+    store->timer = (struct assay_timer){.fired = lmdb_queue_abandon_late, .context = store};
     store->last_sweep_ms = lmdb_now_ms() - LMDB_SWEEP_EVERY_MS;
     store->witness_due = true;
     if (store->event_fd < 0) {
@@ -710,34 +336,25 @@ static bool writer_ends(struct lmdb_store *store)
     return ended;
 }
 
-static void refuse_waiting(struct lmdb_queue *queue)
-{
-    struct assay_store_change *op;
-    while ((op = queue->waiting) != NULL) {
-        unlink_waiting(queue, op);
-        refuse_now(op, ASSAY_ERR_STORE, "the store's write lock was not free in time");
-    }
-}
-
 bool lmdb_writer_stop(struct lmdb_store *store)
 {
     if (store->thread_runs) {
         bool ended = writer_ends(store);
         store->thread_runs = false;
-        deliver(&store->watch);
+        lmdb_queue_deliver(&store->watch);
         store->loop->unwatch(store->loop, &store->watch);
         if (!ended) {
             lmdb_log(store, ASSAY_LOG_ERROR, "store_write_blocked",
                      "the store's writer is stuck and has been left behind");
             store->log = NULL; /* its owner goes */
             (void)pthread_detach(store->thread);
-            refuse_waiting(&store->queue);
-            clear_timer(store);
+            lmdb_queue_refuse(&store->queue);
+            lmdb_queue_clear_timer(store);
             return false;
         }
         pthread_join(store->thread, NULL);
     }
-    clear_timer(store);
+    lmdb_queue_clear_timer(store);
     if (store->event_fd >= 0) {
         close(store->event_fd);
     }
