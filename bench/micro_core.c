@@ -78,6 +78,7 @@ static void form(struct bench *b)
 {
     struct assay_form parsed;
     struct assay_slice token;
+    b->arena.used = 0;
     must(assay_form_parse(body, &b->arena, &parsed, NULL) == ASSAY_OK &&
          assay_form_find(&parsed, ASSAY_SLICE("token"), &token) == 1);
 }

@@ -5,6 +5,9 @@
 /* The caller must look at the result. */
 #define ASSAY_MUST_USE __attribute__((warn_unused_result))
 
+/* Seldom called: kept out of its callers and out of the way. */
+#define ASSAY_RARE __attribute__((noinline, cold))
+
 /* Leaves the library: everything else is compiled hidden. */
 #define ASSAY_PUBLIC __attribute__((visibility("default")))
 

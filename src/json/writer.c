@@ -1,5 +1,6 @@
 #include "json/writer.h"
 
+#include "base/attr.h"
 #include "base/utf8.h"
 #include "base/word.h"
 
@@ -69,31 +70,71 @@ static bool is_plain_word(uint64_t word)
             assay_word_zeros(word ^ ASSAY_EACH_BYTE('\\'))) == 0;
 }
 
-/* Copies `s` to `out` as long as its bytes stand for themselves; how many did. Both have room for a
- * word where `s` has one: the last word is written over the one before it. */
-static size_t copy_plain(uint8_t *out, struct assay_slice s)
+/* Sixteen bytes at once, by whatever the machine has for that. */
+typedef uint8_t vector __attribute__((vector_size(16)));
+
+static vector vector_read(const uint8_t *bytes)
 {
-    size_t at = 0;
-    if (s.len < sizeof(uint64_t)) {
-        for (; at < s.len && plain_bytes[s.data[at]]; at++) {
-            out[at] = s.data[at];
-        }
-        return at;
+    vector v;
+    memcpy(&v, bytes, sizeof(v));
+    return v;
+}
+
+/* Not 0 in the bytes that do not stand for themselves. */
+static vector unplain(vector v)
+{
+    return (vector)((v < 0x20) | (v > 0x7E) | (v == '"') | (v == '\\'));
+}
+
+static bool is_zero(vector v)
+{
+    uint64_t halves[2];
+    memcpy(halves, &v, sizeof(halves));
+    return (halves[0] | halves[1]) == 0;
+}
+
+/* Copies `s` whole if all of its bytes stand for themselves. Its end is copied first, so that the
+ * rest goes in steps of one size, the last of them over a part of the end. */
+static bool copy_vectors(uint8_t *out, struct assay_slice s)
+{
+    size_t end = s.len - sizeof(vector);
+    vector last = vector_read(s.data + end);
+    vector bad = unplain(last);
+    memcpy(out + end, &last, sizeof(last));
+    for (size_t at = 0; at < end; at += sizeof(vector)) {
+        vector v = vector_read(s.data + at);
+        bad |= unplain(v);
+        memcpy(out + at, &v, sizeof(v));
     }
-    for (; s.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-        uint64_t word = assay_word_read(s.data + at);
-        if (!is_plain_word(word)) {
-            return at;
-        }
-        memcpy(out + at, &word, sizeof(word));
+    return is_zero(bad);
+}
+
+static bool copy_words(uint8_t *out, struct assay_slice s)
+{
+    size_t end = s.len - sizeof(uint64_t);
+    uint64_t first = assay_word_read(s.data);
+    uint64_t last = assay_word_read(s.data + end);
+    memcpy(out, &first, sizeof(first));
+    memcpy(out + end, &last, sizeof(last));
+    return is_plain_word(first) && is_plain_word(last);
+}
+
+/* Copies `s` to `out`; false when some byte of it does not stand for itself: then what is there is
+ * to be written over. */
+static bool copy_plain(uint8_t *out, struct assay_slice s)
+{
+    if (s.len >= sizeof(vector)) {
+        return copy_vectors(out, s);
     }
-    size_t last = s.len - sizeof(uint64_t);
-    uint64_t word = assay_word_read(s.data + last);
-    if (!is_plain_word(word)) {
-        return at;
+    if (s.len >= sizeof(uint64_t)) {
+        return copy_words(out, s);
     }
-    memcpy(out + last, &word, sizeof(word));
-    return s.len;
+    bool plain = true;
+    for (size_t i = 0; i < s.len; i++) {
+        plain = plain && plain_bytes[s.data[i]];
+        out[i] = s.data[i];
+    }
+    return plain;
 }
 
 /* How many bytes at the start of `s` stand for themselves. */
@@ -159,18 +200,9 @@ static size_t escape_one(struct assay_buf *out, struct assay_slice s)
     return len;
 }
 
-static void write_quoted(struct assay_buf *out, struct assay_slice s)
+/* Apart from the usual case, which shall not pay for it. */
+ASSAY_RARE static void write_escaped(struct assay_buf *out, struct assay_slice s)
 {
-    if (!out->spent && s.len + 2 <= out->size - out->len) {
-        uint8_t *to = out->data + out->len;
-        size_t copied = copy_plain(to + 1, s);
-        if (copied == s.len) {
-            to[0] = '"';
-            to[1 + copied] = '"';
-            out->len += copied + 2;
-            return;
-        }
-    }
     assay_buf_append_byte(out, '"');
     while (s.len > 0) {
         size_t plain = plain_run(s);
@@ -181,6 +213,22 @@ static void write_quoted(struct assay_buf *out, struct assay_slice s)
         }
     }
     assay_buf_append_byte(out, '"');
+}
+
+static void write_quoted(struct assay_buf *out, struct assay_slice s)
+{
+    if (out->spent || s.len + 2 > out->size - out->len) {
+        write_escaped(out, s);
+        return;
+    }
+    uint8_t *to = out->data + out->len;
+    if (!copy_plain(to + 1, s)) {
+        write_escaped(out, s);
+        return;
+    }
+    to[0] = '"';
+    to[1 + s.len] = '"';
+    out->len += s.len + 2;
 }
 
 void assay_json_name(struct assay_json_writer *w, struct assay_slice name)

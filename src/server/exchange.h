@@ -63,8 +63,8 @@ enum assay_step {
     ASSAY_STEP_REPLY,  /* ex->reply is ready; the exchange is over */
 };
 
-/* One request. The host zeroes it, fills what is marked in, and keeps it (and the arena) until
- * ASSAY_STEP_REPLY. If a change may outlive the request, the exchange must as well. */
+/* One request. The host zeroes it (up to `query`), fills what is marked in, and keeps it (and the
+ * arena) until ASSAY_STEP_REPLY. If a change may outlive the request, the exchange must as well. */
 struct assay_exchange {
     /* in, at start */
     struct assay_server *server;
@@ -78,7 +78,6 @@ struct assay_exchange {
     /* what a step is about */
     struct assay_lookup lookup;
     struct assay_change *change; /* from the arena */
-    struct assay_query query;
     struct assay_slice kdf_secret;
     uint8_t kdf_salt[ASSAY_SCRYPT_SALT_LEN];
     uint8_t kdf_out[ASSAY_SCRYPT_LEN];
@@ -101,6 +100,10 @@ struct assay_exchange {
     /* private to the endpoints */
     int progress;
     void *state;
+
+    /* What ASSAY_STEP_QUERY is about. Last, large and rarely used: set whole by who asks, so that
+     * the host need not zero it. */
+    struct assay_query query;
 };
 
 /* What stands in `path` behind the path of the issuer; all of `path` when that is not before it, as

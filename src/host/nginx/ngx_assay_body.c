@@ -1,5 +1,8 @@
 #include "host/nginx/ngx_assay_body.h"
 
+#include "base/limits.h"
+#include "base/secret.h"
+
 extern ngx_module_t ngx_http_assay_server_module;
 
 /* Kept for a request whose body was not all there at once. */
@@ -48,9 +51,26 @@ static struct waiting *wait_for(ngx_http_request_t *r, ngx_http_client_body_hand
     return waiting;
 }
 
+/* Did the body come with its header, plainly, and is there nobody else who wants to see it? Then it
+ * is taken from where it lies, and nginx builds no buffers for it: of a small request that is a
+ * good part of the work. */
+static bool lies_in_header(const ngx_http_request_t *r)
+{
+    off_t len = r->headers_in.content_length_n;
+    return r == r->main && r->stream == NULL && r->request_body == NULL && !r->discard_body &&
+           !r->headers_in.chunked && r->headers_in.expect == NULL && len > 0 &&
+           len <= r->header_in->last - r->header_in->pos &&
+           ngx_http_top_request_body_filter == ngx_http_request_body_save_filter;
+}
+
 ngx_int_t ngx_assay_body_read(ngx_http_request_t *r, ngx_http_client_body_handler_pt ready)
 {
     const ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    if (lies_in_header(r)) {
+        r->main->count++;
+        ready(r);
+        return NGX_DONE;
+    }
     struct waiting *waiting = wait_for(r, ready);
     if (waiting == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -61,4 +81,62 @@ ngx_int_t ngx_assay_body_read(ngx_http_request_t *r, ngx_http_client_body_handle
         ngx_add_timer(&waiting->late, core->client_body_timeout);
     }
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+/* --- taking it --- */
+
+static void copy_and_wipe(uint8_t *to, u_char *from, size_t len)
+{
+    ngx_memcpy(to, from, len);
+    assay_secret_wipe(from, len);
+}
+
+static bool take_from_header(ngx_http_request_t *r, struct assay_arena *arena,
+                             struct assay_request *ret)
+{
+    size_t len = (size_t)r->headers_in.content_length_n;
+    uint8_t *body = assay_arena_take(arena, len, 1);
+    if (body == NULL) {
+        return false;
+    }
+    copy_and_wipe(body, r->header_in->pos, len);
+    ret->body = assay_slice_of(body, len);
+    return ngx_http_discard_request_body(r) == NGX_OK; /* steps over it: it is all there */
+}
+
+static size_t length_of(const ngx_chain_t *chain)
+{
+    size_t len = 0;
+    for (const ngx_chain_t *at = chain; at != NULL; at = at->next) {
+        /* The location's buffer holds the largest body it takes, so none is ever in a file. */
+        len += ngx_buf_in_memory(at->buf) ? (size_t)(at->buf->last - at->buf->pos) : 0;
+    }
+    return len;
+}
+
+bool ngx_assay_body_take(ngx_http_request_t *r, struct assay_arena *arena,
+                         struct assay_request *ret)
+{
+    if (lies_in_header(r)) {
+        return take_from_header(r, arena, ret);
+    }
+    ngx_chain_t *chain = r->request_body == NULL ? NULL : r->request_body->bufs;
+    size_t len = length_of(chain);
+    if (len > ASSAY_MAX_BODY) {
+        ret->body_too_large = true;
+        return true;
+    }
+    uint8_t *body = assay_arena_take(arena, len, 1);
+    if (body == NULL) {
+        return false;
+    }
+    ret->body = assay_slice_of(body, len);
+    for (ngx_chain_t *at = chain; at != NULL; at = at->next) {
+        if (ngx_buf_in_memory(at->buf)) {
+            size_t part = (size_t)(at->buf->last - at->buf->pos);
+            copy_and_wipe(body, at->buf->pos, part);
+            body += part;
+        }
+    }
+    return true;
 }

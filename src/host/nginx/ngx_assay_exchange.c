@@ -2,6 +2,7 @@
 
 #include "admin/admin.h"
 #include "base/secret.h"
+#include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_request.h"
 
 #include <ngx_thread_pool.h>
@@ -16,15 +17,11 @@
  */
 struct block {
     struct block *next_free;
-    struct assay_exchange exchange;
     struct assay_store *store; /* the location's */
     struct assay_arena arena;
     ngx_http_request_t *request; /* NULL: the client has left */
     ngx_pool_cleanup_t *cleanup;
     struct assay_store_find find;
-    struct assay_store_change change;
-    struct assay_store_list list;
-    ngx_thread_task_t task;
     enum assay_step step;     /* what the exchange is owed next */
     enum assay_status status; /* of its last run */
     struct assay_error error;
@@ -35,8 +32,15 @@ struct block {
     bool scrypt_pending;
     int64_t now_s; /* wall clock, when the exchange began or was last waited for */
     int64_t start_us;
+    struct assay_exchange exchange;
+    /* What follows, like the exchange's query before it, is set whole by who uses it. */
+    struct assay_store_change change;
+    struct assay_store_list list;
+    ngx_thread_task_t task;
     uint8_t memory[ARENA_SIZE];
 };
+
+#define ZEROED (offsetof(struct block, exchange) + offsetof(struct assay_exchange, query))
 
 static void drive(struct block *block);
 
@@ -68,7 +72,7 @@ static struct block *take_block(void)
             return NULL;
         }
     }
-    ngx_memzero(block, offsetof(struct block, memory));
+    ngx_memzero(block, ZEROED);
     assay_arena_init(&block->arena, block->memory, sizeof(block->memory));
     return block;
 }
@@ -97,22 +101,6 @@ void ngx_assay_blocks_free(struct ngx_assay_worker *worker)
         ngx_free(block);
         block = next;
     }
-}
-
-/* --- clocks --- */
-
-static int64_t now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now); /* nginx's own clock stands still while it works */
-    return now.tv_sec;
-}
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* --- the end of a request --- */
@@ -157,7 +145,7 @@ static void log_refused(const struct assay_exchange *ex, ngx_log_t *log)
 static void reply(struct block *block)
 {
     ngx_http_request_t *r = block->request;
-    uint64_t took_us = (uint64_t)(now_us() - block->start_us);
+    uint64_t took_us = (uint64_t)(ngx_assay_now_us() - block->start_us);
     assay_exchange_count(&block->exchange, took_us);
     if (block->exchange.refused != NULL) {
         log_refused(&block->exchange, r->connection->log);
@@ -214,8 +202,10 @@ static void take_answer(struct block *block, enum assay_status status,
 
 static void found(struct assay_store_find *find)
 {
-    ((struct block *)find->context)->find_pending = false;
-    take_answer(find->context, find->status, &find->error);
+    struct block *block = find->context;
+    block->find_pending = false;
+    block->now_s = ngx_assay_clock_judge_s();
+    take_answer(block, find->status, &find->error);
 }
 
 static void listed(struct assay_store_list *list)
@@ -234,7 +224,7 @@ static void go_on(struct block *block)
         return;
     }
     ngx_connection_t *c = block->request->connection;
-    block->now_s = now_s();
+    block->now_s = ngx_assay_now_s();
     run(block);
     drive(block);
     ngx_http_run_posted_requests(c);
@@ -388,9 +378,8 @@ void ngx_assay_exchange_start(ngx_http_request_t *r, struct assay_server *server
         ngx_http_finalize_request(r, NGX_HTTP_SERVICE_UNAVAILABLE);
         return;
     }
-    block->start_us = now_us();
+    ngx_assay_clock_begin(&block->start_us, &block->now_s);
     block->store = store;
-    block->now_s = now_s();
     block->request = r;
     block->cleanup = cleanup;
     cleanup->handler = on_request_end;

@@ -1,7 +1,6 @@
 #include "host/nginx/ngx_assay_request.h"
 
-#include "base/limits.h"
-#include "base/secret.h"
+#include "host/nginx/ngx_assay_body.h"
 
 static struct assay_slice slice_of(const ngx_str_t *s)
 {
@@ -93,34 +92,6 @@ static void read_connection(ngx_http_request_t *r, struct assay_request *ret)
     }
 }
 
-static bool read_body(ngx_http_request_t *r, struct assay_arena *arena, struct assay_request *ret)
-{
-    size_t len = 0;
-    ngx_chain_t *chain = r->request_body == NULL ? NULL : r->request_body->bufs;
-    for (ngx_chain_t *at = chain; at != NULL; at = at->next) {
-        /* The location's buffer holds the largest body it takes, so none is ever in a file. */
-        len += ngx_buf_in_memory(at->buf) ? (size_t)(at->buf->last - at->buf->pos) : 0;
-    }
-    if (len > ASSAY_MAX_BODY) {
-        ret->body_too_large = true;
-        return true;
-    }
-    uint8_t *body = assay_arena_take(arena, len, 1);
-    if (body == NULL) {
-        return false;
-    }
-    ret->body = assay_slice_of(body, len);
-    for (ngx_chain_t *at = chain; at != NULL; at = at->next) {
-        if (ngx_buf_in_memory(at->buf)) {
-            size_t part = (size_t)(at->buf->last - at->buf->pos);
-            ngx_memcpy(body, at->buf->pos, part);
-            assay_secret_wipe(at->buf->pos, part);
-            body += part;
-        }
-    }
-    return true;
-}
-
 bool ngx_assay_request_read(ngx_http_request_t *r, bool body_too_large, struct assay_arena *arena,
                             struct assay_request *ret)
 {
@@ -132,7 +103,7 @@ bool ngx_assay_request_read(ngx_http_request_t *r, bool body_too_large, struct a
     };
     read_headers(r, ret);
     read_connection(r, ret);
-    return body_too_large || read_body(r, arena, ret);
+    return body_too_large || ngx_assay_body_take(r, arena, ret);
 }
 
 /* --- replies --- */

@@ -18,7 +18,8 @@ static void refuse(struct assay_slice text, enum assay_status expected)
     struct assay_json *json = NULL;
     error = (struct assay_error){0};
     if (assay_json_open(text, ASSAY_MAX_JSON_DEPTH, &json, &error) != expected) {
-        fail_msg("not refused as it should be: %.*s", (int)text.len, (const char *)text.data);
+        fail_msg("not refused as it should be: %.*s", (int)text.len,
+                 text.data == NULL ? "" : (const char *)text.data);
     }
     assert_null(json);
     assert_non_null(error.what);
