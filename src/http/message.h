@@ -17,7 +17,7 @@ struct assay_request {
     struct assay_slice content_type;
     size_t content_type_count;
     struct assay_slice content_encoding;
-    struct assay_slice authorization;
+    struct assay_slice authorization; /* there at the first run alone: the host wipes it then */
     size_t authorization_count;
     struct assay_slice accept;
     bool connection_fields;  /* over HTTP/2, a field that may only stand in HTTP/1: malformed */

@@ -29,7 +29,8 @@ static bool take_recent(struct assay_exchange *ex, const struct assay_form *form
     struct assay_credentials *credentials = &caller->credentials;
     if (entry == NULL || assay_credentials_in_body(form) ||
         !assay_arena_copy(ex->arena, assay_slice_of(entry->client_id, entry->client_id_len),
-                          &credentials->client_id)) {
+                          &credentials->client_id) ||
+        !assay_arena_copy(ex->arena, ex->request.authorization, &caller->header)) {
         return false;
     }
     credentials->method = ASSAY_AUTH_SECRET_BASIC;
@@ -292,6 +293,7 @@ enum assay_status assay_caller_judge(struct assay_exchange *ex, struct assay_cal
         *ret = ASSAY_CALLER_KNOWN;
         if (caller->recent) { /* the secret itself is wanted now */
             caller->recent = false;
+            ex->request.authorization = caller->header; /* the host wipes it once it was read */
             status = read_credentials(ex, caller->form, caller, ret, reterr);
         }
         if (status == ASSAY_OK && *ret == ASSAY_CALLER_KNOWN) {

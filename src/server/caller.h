@@ -14,6 +14,7 @@ struct assay_caller {
     const struct assay_form *form; /* NULL: Basic alone */
     bool recent; /* `credentials` are as remembered (server/recent.h): not decoded until they must
                     be */
+    struct assay_slice header; /* then: what they were remembered for */
     bool header_hashed;
     uint8_t header_sha256[ASSAY_SHA256_LEN];
 

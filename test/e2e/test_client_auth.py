@@ -245,3 +245,20 @@ def test_a_deleted_client_is_gone_at_once(world):
     server.cli("client", "remove", "gone")
     assert not world.active(tokens["access_token"])
     assert world.refresh(tokens["refresh_token"], auth).status == 401
+
+
+def test_a_secret_that_is_now_kept_in_another_form_is_read_anew(own, tmp_path):
+    """P-2.3-3: the same header as lately, but the client was registered anew with that secret as one of the operator's."""
+    server = own.server
+    token = own.at()["access_token"]
+    made = server.add_client("moved", "--resource-server", "--audience", API1)
+    auth = ("moved", made["client_secret"])
+    for _ in range(6):  # more often than there are workers
+        assert server.introspect(token, auth).json["active"]
+    file = tmp_path / "secret"
+    file.write_text(made["client_secret"])
+    file.chmod(0o600)
+    server.cli("client", "remove", "moved")
+    server.cli("client", "add", "moved", "--resource-server", "--audience", API1, "--secret-file", file)
+    for _ in range(6):
+        assert server.introspect(token, auth).json["active"]
