@@ -70,43 +70,26 @@ static bool is_plain_word(uint64_t word)
             assay_word_zeros(word ^ ASSAY_EACH_BYTE('\\'))) == 0;
 }
 
-/* Sixteen bytes at once, by whatever the machine has for that. */
-typedef uint8_t vector __attribute__((vector_size(16)));
-
-static vector vector_read(const uint8_t *bytes)
-{
-    vector v;
-    memcpy(&v, bytes, sizeof(v));
-    return v;
-}
-
 /* Not 0 in the bytes that do not stand for themselves. */
-static vector unplain(vector v)
+static assay_vector unplain(assay_vector v)
 {
-    return (vector)((v < 0x20) | (v > 0x7E) | (v == '"') | (v == '\\'));
-}
-
-static bool is_zero(vector v)
-{
-    uint64_t halves[2];
-    memcpy(halves, &v, sizeof(halves));
-    return (halves[0] | halves[1]) == 0;
+    return (assay_vector)((v < 0x20) | (v > 0x7E) | (v == '"') | (v == '\\'));
 }
 
 /* Copies `s` whole if all of its bytes stand for themselves. Its end is copied first, so that the
  * rest goes in steps of one size, the last of them over a part of the end. */
 static bool copy_vectors(uint8_t *out, struct assay_slice s)
 {
-    size_t end = s.len - sizeof(vector);
-    vector last = vector_read(s.data + end);
-    vector bad = unplain(last);
+    size_t end = s.len - sizeof(assay_vector);
+    assay_vector last = assay_vector_read(s.data + end);
+    assay_vector bad = unplain(last);
     memcpy(out + end, &last, sizeof(last));
-    for (size_t at = 0; at < end; at += sizeof(vector)) {
-        vector v = vector_read(s.data + at);
+    for (size_t at = 0; at < end; at += sizeof(assay_vector)) {
+        assay_vector v = assay_vector_read(s.data + at);
         bad |= unplain(v);
         memcpy(out + at, &v, sizeof(v));
     }
-    return is_zero(bad);
+    return assay_vector_is_zero(bad);
 }
 
 static bool copy_words(uint8_t *out, struct assay_slice s)
@@ -123,7 +106,7 @@ static bool copy_words(uint8_t *out, struct assay_slice s)
  * to be written over. */
 static bool copy_plain(uint8_t *out, struct assay_slice s)
 {
-    if (s.len >= sizeof(vector)) {
+    if (s.len >= sizeof(assay_vector)) {
         return copy_vectors(out, s);
     }
     if (s.len >= sizeof(uint64_t)) {
