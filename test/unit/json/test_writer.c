@@ -153,6 +153,42 @@ static void another_parser_reads_every_character_back(void **state)
                               "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"));
 }
 
+/* `text` with the byte at `at` as another parser should read it: itself, or the replacement
+ * character where it is part of no UTF-8. */
+static struct assay_slice with_replacement(const uint8_t *text, size_t len, size_t at,
+                                           uint8_t out_text[64])
+{
+    static const uint8_t replacement[] = {0xEF, 0xBF, 0xBD};
+    if (text[at] < 0x80) {
+        return assay_slice_of(text, len);
+    }
+    memcpy(out_text, text, at);
+    memcpy(out_text + at, replacement, 3);
+    memcpy(out_text + at + 3, text + at + 1, len - at - 1);
+    return assay_slice_of(out_text, len + 2);
+}
+
+/* A-TOK-21: bytes are looked at by eights and sixteens, and none of them may be overlooked: every
+ * byte at every place of strings of every length up to 40. */
+static void no_byte_is_overlooked_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len <= 40; len++) {
+        uint8_t *text = malloc(len); /* of its exact size, for the sanitizers */
+        assert_non_null(text);
+        memset(text, 'a', len);
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                uint8_t expected[64];
+                text[at] = (uint8_t)byte;
+                reads_back_as(assay_slice_of(text, len), with_replacement(text, len, at, expected));
+            }
+            text[at] = 'a';
+        }
+        free(text);
+    }
+}
+
 /* A-TOK-21: 64 KiB of what takes most room. */
 static void a_long_string_of_escapes_is_written_whole(void **state)
 {
@@ -194,6 +230,7 @@ int main(void)
         cmocka_unit_test_setup(line_separators_are_escaped, fresh_writer),
         cmocka_unit_test_setup(what_is_not_utf8_becomes_the_replacement_character, fresh_writer),
         cmocka_unit_test_setup(another_parser_reads_every_character_back, fresh_writer),
+        cmocka_unit_test_setup(no_byte_is_overlooked_wherever_it_stands, fresh_writer),
         cmocka_unit_test_setup(a_long_string_of_escapes_is_written_whole, fresh_writer),
         cmocka_unit_test_setup(a_value_that_does_not_fit_leaves_the_buffer_spent, fresh_writer),
     };
