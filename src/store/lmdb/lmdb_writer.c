@@ -295,7 +295,8 @@ enum assay_status lmdb_writer_start(struct lmdb_store *store, struct assay_error
     lmdb_queue_init(&store->queue);
     store->wake_fd = lmdb_file_open(store->dir_fd, "wake", O_WRONLY | O_CREAT);
     store->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    store->watch = (struct assay_watch){.fd = store->event_fd, .ready = lmdb_queue_deliver, .context = store};
+    store->watch =
+        (struct assay_watch){.fd = store->event_fd, .ready = lmdb_queue_deliver, .context = store};
     store->timer = (struct assay_timer){.fired = lmdb_queue_abandon_late, .context = store};
     store->last_sweep_ms = lmdb_now_ms() - LMDB_SWEEP_EVERY_MS;
     store->witness_due = true;
