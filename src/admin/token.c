@@ -155,11 +155,8 @@ static enum assay_status cut(struct assay_admin *admin, const struct assay_token
     if (change == NULL || room == NULL) {
         return assay_admin_spent(reterr);
     }
-    bool grant = token->grant != 0 && (token->kind == ASSAY_TOKEN_REFRESH ||
-                                       admin->ex->server->revoke_access_ends_grant);
-    change->u.cut.kind = grant ? ASSAY_CUTOFF_GRANT : ASSAY_CUTOFF_TOKEN;
-    change->u.cut.id = assay_cutoff_number_id(grant ? token->grant : token->id.seq, room);
-    change->u.cut.token_expires_at_s = token->expires_at_s;
+    assay_change_cut_token(token, admin->ex->server->revoke_access_ends_grant, room,
+                           &change->u.cut);
     return assay_admin_carry(admin, revoked, ret_step);
 }
 

@@ -33,3 +33,14 @@ void assay_change_wipe(struct assay_change *change)
         break;
     }
 }
+
+void assay_change_cut_token(const struct assay_token_record *token, bool access_ends_grant,
+                            uint8_t room[8], struct assay_change_cut *ret)
+{
+    bool grant = token->grant != 0 && (token->kind == ASSAY_TOKEN_REFRESH || access_ends_grant);
+    *ret = (struct assay_change_cut){
+        .kind = grant ? ASSAY_CUTOFF_GRANT : ASSAY_CUTOFF_TOKEN,
+        .id = assay_cutoff_number_id(grant ? token->grant : token->id.seq, room),
+        .token_expires_at_s = token->expires_at_s,
+    };
+}

@@ -150,4 +150,10 @@ struct assay_change {
 /* Wipes the secrets a change holds (draft secrets and texts, salt, key). */
 void assay_change_wipe(struct assay_change *change);
 
+/* Sets `*ret` to what revoking `token` cuts off: a refresh token ends with its whole grant, current
+ * successor and access tokens included; an access token alone, unless `access_ends_grant`. The id
+ * is written into `room`. */
+void assay_change_cut_token(const struct assay_token_record *token, bool access_ends_grant,
+                            uint8_t room[8], struct assay_change_cut *ret);
+
 #endif

@@ -14,28 +14,16 @@ static enum assay_status say_done(struct assay_exchange *ex, enum assay_step *re
     return ASSAY_OK;
 }
 
-/* A refresh token ends with its whole grant, current successor and access tokens included; an
- * access token alone, unless the operator wants its grant to end with it. */
-static bool ends_grant(const struct assay_exchange *ex)
-{
-    const struct assay_token_record *token = ex->lookup.token;
-    return token->grant != 0 &&
-           (token->kind == ASSAY_TOKEN_REFRESH || ex->server->revoke_access_ends_grant);
-}
-
 static enum assay_status cut(struct assay_exchange *ex, int64_t now_s, enum assay_step *ret_step,
                              struct assay_error *reterr)
 {
     const struct assay_token_record *token = ex->lookup.token;
     struct assay_change *change = flow_change(ex, ASSAY_CHANGE_CUT, now_s);
-    uint8_t *id = assay_arena_take(ex->arena, 8, 1);
-    if (change == NULL || id == NULL) {
+    uint8_t *room = assay_arena_take(ex->arena, 8, 1);
+    if (change == NULL || room == NULL) {
         return assay_fail(ASSAY_ERR_LIMIT, "no room for a revocation", reterr);
     }
-    bool grant = ends_grant(ex);
-    change->u.cut.kind = grant ? ASSAY_CUTOFF_GRANT : ASSAY_CUTOFF_TOKEN;
-    change->u.cut.id = assay_cutoff_number_id(grant ? token->grant : token->id.seq, id);
-    change->u.cut.token_expires_at_s = token->expires_at_s;
+    assay_change_cut_token(token, ex->server->revoke_access_ends_grant, room, &change->u.cut);
     *ret_step = ASSAY_STEP_CHANGE;
     return ASSAY_OK;
 }
