@@ -15,6 +15,8 @@ import tempfile
 import time
 import urllib.parse
 
+import proc
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("ASSAY_BUILD_DIR", ROOT / "build"))
 ASSAY = str(BUILD / "assay")
@@ -255,7 +257,7 @@ http {{
         """N6: open descriptors and private memory (KiB) of the workers, and reader slots in use."""
         descriptors = memory = 0
         for pid in self.worker_pids():
-            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
+            descriptors += len(proc.open_files(pid))
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
             memory += int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1])
         return {"descriptors": descriptors, "memory": memory, "readers": len(self.busy_readers())}

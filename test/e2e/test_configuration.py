@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+import proc
 import pytest
 
 from harness import ASSAY, NGINX, Server, World, basic, free_port, wait_until
@@ -236,11 +237,11 @@ def test_a_location_may_have_a_store_of_its_own():
         assert there["assay_store_clients"] == 0 and server.metrics()["assay_store_clients"] == 5
         failed = 'assay_requests_total{endpoint="introspect",caller="none",outcome="unauthenticated"}'
         assert there[failed] == 2 and failed not in server.metrics()
-        maps = [open(f"/proc/{pid}/maps").read() for pid in server.worker_pids()]
+        maps = [proc.maps(pid) for pid in server.worker_pids()]
         for text in maps:
             for store in (server.store, server.dir / "other"):
                 assert len(re.findall(rf"{store}/data\n", text)) == 1, text
-        assert "/data\n" not in open(f"/proc/{server.process.pid}/maps").read()
+        assert "/data\n" not in proc.maps(server.process.pid)
 
 
 def test_metrics_are_open_where_the_operator_says_so():
@@ -350,7 +351,7 @@ def test_removing_the_store_from_the_configuration_closes_it():
         (server.dir / "nginx.conf").write_text(bare)
         server.reload()
         assert server.get("/healthz").status == 204
-        assert all("/data\n" not in open(f"/proc/{pid}/maps").read() for pid in server.worker_pids())
+        assert all("/data\n" not in proc.maps(pid) for pid in server.worker_pids())
         (server.dir / "nginx.conf").write_text(whole)
         server.reload()
         assert world.active(token)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import ASSAY, NGINX, ROOT, Server
+from harness import ASSAY, ROOT, Server
 
 DOCS = ROOT / "docs"
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import urllib.parse
 
+import proc
 import pytest
 
 from fault import DEEP, SHIM, FaultyServer, faulty_cli, refused
@@ -138,7 +139,7 @@ def test_failed_allocations_leak_nothing():
             return int(next(line.split()[1] for line in status.splitlines() if line.startswith("RssAnon")))
 
         def descriptors():
-            return len(os.listdir(f"/proc/{pid}/fd"))
+            return len(proc.open_files(pid))
 
         before = descriptors()
         first = hurt(200)
@@ -235,7 +236,7 @@ def test_out_of_descriptors_requests_are_refused_and_service_returns():
         pid = server.worker_pids()[0]
         with Peer(server, clear=True) as peer:
             assert peer.active(token, world.rs1)
-            before = len(os.listdir(f"/proc/{pid}/fd"))
+            before = len(proc.open_files(pid))
             unlimited = resource.prlimit(pid, resource.RLIMIT_NOFILE)
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (before, unlimited[1]))
             waiting = [socket.create_connection(("127.0.0.1", server.clear_port), timeout=10) for _ in range(20)]
@@ -248,7 +249,7 @@ def test_out_of_descriptors_requests_are_refused_and_service_returns():
                 s.close()
             resource.prlimit(pid, resource.RLIMIT_NOFILE, unlimited)
         wait_until(lambda: world.active(token), what="new connections are taken")
-        wait_until(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= before, what="no descriptor has leaked")
+        wait_until(lambda: len(proc.open_files(pid)) <= before, what="no descriptor has leaked")
         assert server.worker_pids() == [pid]
         server.check_floor(allow=("accept4() failed",))
 

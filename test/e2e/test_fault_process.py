@@ -7,15 +7,15 @@ import pathlib
 import random
 import re
 import signal
-import socket
 import subprocess
 import threading
 import time
 
+import proc
 import pytest
 
 from fault import DEEP, FaultyServer, refused
-from harness import API1, ASSAY, FORM, NGINX, ROOT, Server, World, basic, parse_reply, wait_until
+from harness import API1, ASSAY, FORM, ROOT, Server, World, basic, parse_reply, wait_until
 
 pytestmark = pytest.mark.no_asan
 LOST = (ConnectionError, OSError, AssertionError)
@@ -85,8 +85,7 @@ def test_the_master_never_has_the_store_open():
     """F-15: no mapping and no descriptor of it, before and after a reload; each worker has both."""
     with Server() as server:
         def opens(pid):
-            links = [os.readlink(f) for f in pathlib.Path(f"/proc/{pid}/fd").iterdir() if f.is_symlink()]
-            return str(server.store) in pathlib.Path(f"/proc/{pid}/maps").read_text(), any(str(server.store) in link for link in links)
+            return str(server.store) in proc.maps(pid), any(str(server.store) in link for link in proc.open_files(pid).values())
 
         for _ in range(2):
             assert opens(server.process.pid) == (False, False)
@@ -140,9 +139,8 @@ def test_a_server_started_without_standard_descriptors_puts_no_file_of_the_store
                     server.faults.disarm()
                 assert server.revoke(token, world.cl1).status == 200 and not world.active(token)
             for pid in [server.process.pid, *server.worker_pids()]:
-                for fd in range(3):
-                    with contextlib.suppress(FileNotFoundError):
-                        assert str(server.store) not in os.readlink(f"/proc/{pid}/fd/{fd}")
+                files = proc.open_files(pid)
+                assert not any(str(server.store) in files.get(fd, "") for fd in range(3))
         assert server.cli("store", "stat").returncode == 0
         server.check_floor()
 
@@ -266,7 +264,7 @@ def test_a_reload_drops_no_request_and_forgets_nothing():
 
 
 def fds_of(pid):
-    return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
+    return len(proc.open_files(pid))
 
 
 @pytest.mark.parametrize("gentle", [True, False])

@@ -1,6 +1,5 @@
 """HTTP/2 as no library would send it."""
 
-import os
 import threading
 import time
 

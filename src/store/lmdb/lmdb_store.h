@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 #define ASSAY_STORE_DEFAULT_MAX_SIZE (UINT64_C(64) << 30) /* bytes */
-#ifdef __SANITIZE_THREAD__ /* its shadow leaves 1.5 TiB, of which a random start may take 1 TiB */
-#define ASSAY_STORE_MAP_SIZE (UINT64_C(1) << 36) /* bytes of address space */
-#else
-#define ASSAY_STORE_MAP_SIZE (UINT64_C(1) << 40)
+#ifndef __SANITIZE_THREAD__
+#define ASSAY_STORE_MAP_SIZE (UINT64_C(1) << 40) /* bytes of address space */
+#else /* its shadow leaves 1.5 TiB, of which a random start may take 1 TiB */
+#define ASSAY_STORE_MAP_SIZE (UINT64_C(1) << 36)
 #endif
 
 struct assay_lmdb_options {
