@@ -49,6 +49,8 @@ static enum assay_status issued(struct assay_admin *admin, int64_t now_s, enum a
     } else {
         const char *what = ex->change->outcome == ASSAY_REFUSED_PARENT
                                ? "the session has been ended"
+                           : ex->change->outcome == ASSAY_REFUSED_SCOPE
+                               ? "no resource server of that audience understands any of that scope"
                                : "the client was removed or disabled meanwhile";
         status = assay_admin_refuse(admin, 409, "conflict", (struct assay_slice){0}, what, ret_step,
                                     reterr);

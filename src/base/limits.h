@@ -19,10 +19,11 @@
 #define ASSAY_MAX_CLIENT_RECORD 8192  /* encoded */
 
 /* What a token carries. */
-#define ASSAY_MAX_SCOPE 1024   /* 400 invalid_scope beyond */
-#define ASSAY_MAX_SCOPES 64    /* scope tokens in one value */
-#define ASSAY_MAX_AUDIENCE 512 /* one resource indicator or audience */
-#define ASSAY_MAX_AUDIENCES 8  /* of one token */
+#define ASSAY_MAX_SCOPE 1024       /* 400 invalid_scope beyond */
+#define ASSAY_MAX_SCOPES 64        /* scope tokens in one value */
+#define ASSAY_MAX_SCOPE_SERVERS 64 /* of one audience, asked what scopes they understand */
+#define ASSAY_MAX_AUDIENCE 512     /* one resource indicator or audience */
+#define ASSAY_MAX_AUDIENCES 8      /* of one token */
 #define ASSAY_MAX_SUBJECT 255
 #define ASSAY_MAX_USERNAME 255
 #define ASSAY_MAX_SID 64

@@ -33,6 +33,7 @@ enum assay_change_outcome {
     ASSAY_REFUSED_CLIENT, /* the client is gone, disabled, or not allowed the grant */
     ASSAY_REFUSED_PARENT, /* the refresh token, its grant, session, subject or client is dead; for
                              an issue: the session it names */
+    ASSAY_REFUSED_SCOPE,  /* the audiences understand nothing of the scope */
     ASSAY_REFUSED_REUSE,  /* a rotated refresh token came back: its grant has been cut off */
     ASSAY_REFUSED_EXISTS,
     ASSAY_REFUSED_ABSENT,
@@ -54,13 +55,17 @@ struct assay_token_draft {
  * an administrator). `seen_at` is the last number of the snapshot in which the client was seen to
  * be who it says: a cutoff of the client, or of everything, that came after is ASSAY_REFUSED_CLIENT
  * (0 for issues by an administrator, who needs no such sight). A session that has been cut off is
- * ASSAY_REFUSED_PARENT. With a refresh token, `refresh.record.grant` and `access.record.grant` are
+ * ASSAY_REFUSED_PARENT. The scope of the access token, not of the refresh token, is narrowed to
+ * what the resource servers of its audiences understand as they are registered now
+ * (record/narrowing.h), and access.record.scope then lies in `scope_room`; ASSAY_REFUSED_SCOPE when
+ * nothing of it remains. With a refresh token, `refresh.record.grant` and `access.record.grant` are
  * set by the store to a new grant. */
 struct assay_change_issue {
     struct assay_slice client_id;
     uint64_t seen_at;
     uint32_t require_grant;
     bool with_refresh;
+    uint8_t scope_room[ASSAY_MAX_SCOPE]; /* the store's */
     struct assay_token_draft access;
     struct assay_token_draft refresh;
 };
@@ -72,16 +77,18 @@ struct assay_change_issue {
  * another client is ASSAY_REFUSED_PARENT and changes nothing.
  *
  * `access.record` is filled by the asker from the snapshot it saw; the store copies nothing from
- * the parent but checks it. `refresh.record` likewise; its secret is derived
- * (assay_successor_secret), so `refresh.secret` is ignored. In a safe retry refresh.text is the
- * successor made before. */
+ * the parent but checks it. Its scope is narrowed as in an issue; when nothing of it remains,
+ * ASSAY_REFUSED_SCOPE, and nothing is rotated. `refresh.record` likewise, but for that; its secret
+ * is derived (assay_successor_secret), so `refresh.secret` is ignored. In a safe retry refresh.text
+ * is the successor made before. */
 struct assay_change_rotate {
     struct assay_slice client_id;
     struct assay_slice text; /* secret */
     struct assay_address address;
-    int64_t window_s;             /* of safe retry; 0: none */
-    uint8_t salt[ASSAY_SALT_LEN]; /* in: random */
-    bool retried;                 /* out: this was a safe retry */
+    int64_t window_s;                    /* of safe retry; 0: none */
+    uint8_t salt[ASSAY_SALT_LEN];        /* in: random */
+    bool retried;                        /* out: this was a safe retry */
+    uint8_t scope_room[ASSAY_MAX_SCOPE]; /* the store's */
     struct assay_token_draft access;
     struct assay_token_draft refresh;
 };

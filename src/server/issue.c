@@ -327,6 +327,9 @@ static enum assay_status say_tokens(struct assay_exchange *ex,
 
 static enum assay_oauth_error refusal_of(enum assay_change_outcome outcome, bool rotation)
 {
+    if (outcome == ASSAY_REFUSED_SCOPE) {
+        return ASSAY_ERROR_SCOPE;
+    }
     if (rotation) {
         return ASSAY_ERROR_GRANT;
     }

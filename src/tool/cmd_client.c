@@ -15,7 +15,7 @@ static const struct assay_option add_options[] = {
      "audience of a token when a request names none (all of --audience)"},
     {"grant", "TYPE", ASSAY_AS_LIST, "grant_types", "client_credentials, refresh_token, or both"},
     {"scope", "SCOPES", ASSAY_AS_WORDS, "scope",
-     "client: what it may ask for; resource server: what it is shown"},
+     "client: what it may ask for; resource server: what it understands (none: all)"},
     {"default-scope", "SCOPES", ASSAY_AS_WORDS, "default_scope",
      "scope of a token when a request names none (all of --scope)"},
     {"admin", NULL, ASSAY_AS_TRUE, "admin", "may administer the server"},

@@ -3,6 +3,8 @@
 #include "record/event.h"
 #include "record/grant_record.h"
 
+#include <openssl/evp.h>
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -283,10 +285,61 @@ static bool check_once(struct walk *w, const MDB_val *key, const MDB_val *value)
            wrong(w, "a one-time id that nothing will end", 0);
 }
 
+static struct assay_slice index_key(struct assay_slice audience, struct assay_slice client_id,
+                                    uint8_t room[LMDB_MAX_KEY])
+{
+    uint8_t sha256[ASSAY_SHA256_LEN];
+    if (EVP_Q_digest(NULL, "SHA2-256", NULL, audience.data, audience.len, sha256, NULL) != 1) {
+        abort();
+    }
+    memcpy(room, sha256, LMDB_AUDIENCE_PREFIX);
+    memcpy(room + LMDB_AUDIENCE_PREFIX, client_id.data, client_id.len);
+    return assay_slice_of(room, LMDB_AUDIENCE_PREFIX + client_id.len);
+}
+
+/* Every audience of a resource server is in the index. */
+static bool check_client(struct walk *w, struct assay_slice name, struct assay_slice bytes)
+{
+    struct assay_client_record client;
+    struct assay_slice found;
+    uint8_t room[LMDB_MAX_KEY];
+    if (assay_client_record_parse(name, bytes, &client, NULL) != ASSAY_OK ||
+        client.version > w->out->header.clients_seq) {
+        return wrong(w, "a client fails its check", 0);
+    }
+    struct assay_slice rest = client.audience;
+    while (client.resource_server && rest.len > 0) {
+        struct assay_slice key = index_key(assay_slice_cut(&rest, ' '), name, room);
+        if (!get(w, LMDB_DB_AUDIENCE, key, &found)) {
+            return wrong(w, "a resource server is missing in the index", client.version);
+        }
+    }
+    return true;
+}
+
+/* And the index names no other. */
+static bool check_audience(struct walk *w, struct assay_slice key)
+{
+    struct assay_client_record client;
+    struct assay_slice bytes;
+    uint8_t room[LMDB_MAX_KEY];
+    struct assay_slice id = assay_slice_from(key, LMDB_AUDIENCE_PREFIX);
+    if (key.len <= LMDB_AUDIENCE_PREFIX || !get(w, LMDB_DB_CLIENT, id, &bytes) ||
+        assay_client_record_parse(id, bytes, &client, NULL) != ASSAY_OK) {
+        return wrong(w, "the index names a client that is not there", key.len);
+    }
+    struct assay_slice rest = client.audience;
+    while (client.resource_server && rest.len > 0) {
+        if (assay_slice_equal(index_key(assay_slice_cut(&rest, ' '), id, room), key)) {
+            return true;
+        }
+    }
+    return wrong(w, "the index names a client that is not of this audience", client.version);
+}
+
 static bool check_row(struct walk *w, size_t db, const MDB_val *key, const MDB_val *value,
                       bool first)
 {
-    struct assay_client_record client;
     struct assay_key_record seal;
     struct assay_slice name = assay_slice_of(key->mv_data, key->mv_size);
     struct assay_slice bytes = assay_slice_of(value->mv_data, value->mv_size);
@@ -299,9 +352,9 @@ static bool check_row(struct walk *w, size_t db, const MDB_val *key, const MDB_v
     case LMDB_DB_CUTOFF:
         return check_cutoff(w, key, value);
     case LMDB_DB_CLIENT:
-        return (assay_client_record_parse(name, bytes, &client, NULL) == ASSAY_OK &&
-                client.version <= w->out->header.clients_seq) ||
-               wrong(w, "a client fails its check", 0);
+        return check_client(w, name, bytes);
+    case LMDB_DB_AUDIENCE:
+        return check_audience(w, name);
     case LMDB_DB_KEY:
         w->keys++;
         w->newest_generation = name.len == 1 ? name.data[0] : 0;

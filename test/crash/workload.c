@@ -580,6 +580,9 @@ static void make_client(struct errand *errand, enum assay_change_verb verb, bool
     record->client_id = ledger_client_id(errand->client);
     record->created_at_s = w->now_s;
     record->grants = ASSAY_GRANT_CLIENT_CREDENTIALS | ASSAY_GRANT_REFRESH_TOKEN;
+    record->resource_server = true; /* of an audience that comes and goes with each change */
+    record->audience = errand->client % 2 == 0 ? ASSAY_SLICE("https://a.example https://b.example")
+                                               : ASSAY_SLICE("https://b.example");
     record->disabled = disabled;
     record->version = now == NULL ? 0 : now->seq;
     change->u.client.cut = disabled;

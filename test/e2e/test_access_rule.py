@@ -142,6 +142,34 @@ def test_a_resource_that_is_not_the_clients_is_refused_whole(world, resources):
     assert world.server.cli_json("store", "stat")["seq"] == seq
 
 
+def test_scope_is_reduced_to_what_the_resource_understands(own):
+    """R8707-2.2-3 R8707-2.2-2: and said in `scope`; by the command as at the endpoint, for a refresh as for a new token; what
+    remains is nothing: invalid_scope, and nothing is issued or rotated. A change of the registration holds at once."""
+    server = own.server
+    ask = lambda *resources, scope="read write": server.token(
+        [("grant_type", "client_credentials"), ("scope", scope), *(("resource", r) for r in resources)], own.cl1)
+    assert ask(API1).json["scope"] == "read write"  # rs1 lists nothing
+    server.cli("client", "update", "rs1", "--scope", "read audit")
+    for _ in range(6):  # more often than there are workers
+        granted = ask(API1).json
+        assert granted["scope"] == "read" and server.introspect(granted["access_token"], own.rs1).json["scope"] == "read"
+    assert ask(API2).json["scope"] == "read write" and ask(API1, API2).json["scope"] == "read write"
+    grant = own.grant()
+    assert grant["scope"] == "read"
+    seq = int(server.seq())
+    refused = ask(API1, scope="write")
+    assert refused.status == 400 and refused.error == "invalid_scope"
+    done = server.cli("token", "issue", "--client", "cl1", "--subject", "a", "--scope", "write", "--audience", API1, check=False)
+    assert done.returncode == 1 and "understands" in done.stderr
+    server.cli("client", "update", "rs1", "--scope", "audit")
+    refused = own.refresh(grant["refresh_token"])
+    assert refused.status == 400 and refused.error == "invalid_scope"
+    assert int(server.seq()) == seq + 1  # that update alone
+    server.cli("client", "update", "rs1", "--scope", "")
+    again = own.refresh(grant["refresh_token"])
+    assert again.status == 200 and again.json["scope"] == "read write"
+
+
 def test_tokens_are_random_where_they_are_secret(world):
     """R6749-10.10-1: 176 bits behind the address, each of them as often set as not, in no two tokens alike."""
     bodies = []

@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import re
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -504,10 +505,11 @@ def test_store_of_a_service_user_stays_that_users():
     """A-CLI-10"""
     with tempfile.TemporaryDirectory(prefix="assay-") as place:
         os.chmod(place, 0o711)
-        check_store_of_a_service_user(Store(pathlib.Path(place) / "store"))
+        command = shutil.copy(ASSAY, place)  # where it was built, others may not go
+        check_store_of_a_service_user(Store(pathlib.Path(place) / "store"), command)
 
 
-def check_store_of_a_service_user(store):
+def check_store_of_a_service_user(store, command):
     user = pwd.getpwnam("www-data")
     other = pwd.getpwnam("nobody")
     for path in [store.path, *store.path.iterdir()]:
@@ -525,9 +527,9 @@ def check_store_of_a_service_user(store):
     for path in store.path.iterdir():
         assert path.stat().st_uid == user.pw_uid, path
     done = store.run("token", "issue", "--client", "robot", "--subject", "a",
-                     preexec_fn=become(user))
+                     preexec_fn=become(user), executable=command)
     assert done.returncode == 0, done.stderr
-    done = store.run("client", "list", preexec_fn=become(other))
+    done = store.run("client", "list", preexec_fn=become(other), executable=command)
     assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1
     assert all(store.active(jti) for jti in made)
 

@@ -98,13 +98,18 @@ def test_who_is_unknown_costs_what_who_is_wrong_costs():
         for name, token in (("", live), (", random token", "x" * len(live))):
             for kind, prefix in (("known", "known-client-"), ("known again", "known-client-"), ("unknown", "never-heard-o-"), ("disabled", "shut-out-one-")):
                 classes[kind + name] = [request(token, (f"{prefix}{i:02}", letter * 43)) for letter in "abcdefghijkl" for i in ids]
-        works, answers = compare(server, classes, 25 * DEEP, loopback())
-        assert len(set(map(frozenset, answers.values()))) == 1 and not any(b"429" in line for line in answers["known"])
-        for name in ("", ", random token"):
-            known, again = works["known" + name], works["known again" + name]
-            allowed = max(noise(known, again), LEAST * statistics.median(known))
-            for kind in ("unknown", "disabled"):
-                assert abs(statistics.median(works[kind + name]) - statistics.median(known + again)) <= allowed, (kind, allowed, report(works))
+        for left in (2, 1, 0):  # a difference is there each time; a busy neighbour is not
+            works, answers = compare(server, classes, 25 * DEEP, loopback())
+            assert len(set(map(frozenset, answers.values()))) == 1 and not any(b"429" in line for line in answers["known"])
+            apart = []
+            for name in ("", ", random token"):
+                known, again = works["known" + name], works["known again" + name]
+                allowed = max(noise(known, again), LEAST * statistics.median(known))
+                apart += [(kind + name, allowed) for kind in ("unknown", "disabled")
+                          if abs(statistics.median(works[kind + name]) - statistics.median(known + again)) > allowed]
+            if not apart:
+                break
+            assert left, (apart, report(works))
 
 
 def test_inactive_answers_cost_the_same():
@@ -127,10 +132,14 @@ def test_inactive_answers_cost_the_same():
         wait_until(lambda: not world.active(expired[-1]), what="they expire")
         texts = {"audience": other, "audience again": other, "expired": expired, "revoked": revoked, "early": early, "wrong secret": wrong, "forged": forged}
         classes = {name: [request(token, world.rs1) for token in some] * 3 for name, some in texts.items()}
-        works, answers = compare(server, classes, 40 * DEEP, iter(lambda: "127.0.0.1", None))
-        assert len(set(map(frozenset, answers.values()))) == 1 and INACTIVE in answers["forged"]
-        usual = works["audience"] + works["audience again"]
-        look_up = statistics.median(usual) - statistics.median(works["forged"])
-        allowed = max(noise(works["audience"], works["audience again"]), look_up)
-        for name in ("expired", "revoked", "early", "wrong secret"):
-            assert abs(statistics.median(works[name]) - statistics.median(usual)) <= allowed, (name, allowed, report(works))
+        for left in (2, 1, 0):  # a difference is there each time; a busy neighbour is not
+            works, answers = compare(server, classes, 40 * DEEP, iter(lambda: "127.0.0.1", None))
+            assert len(set(map(frozenset, answers.values()))) == 1 and INACTIVE in answers["forged"]
+            usual = works["audience"] + works["audience again"]
+            look_up = statistics.median(usual) - statistics.median(works["forged"])
+            allowed = max(noise(works["audience"], works["audience again"]), look_up)
+            apart = [name for name in ("expired", "revoked", "early", "wrong secret")
+                     if abs(statistics.median(works[name]) - statistics.median(usual)) > allowed]
+            if not apart:
+                break
+            assert left, (apart, allowed, report(works))

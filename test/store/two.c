@@ -93,6 +93,7 @@ enum assay_status two_issue_large(struct two *fx, size_t bytes, struct handle *r
         draft->record.extra = assay_slice_of(claims, bytes);
     }
     enum assay_status status = two_change(fx, &change);
+    assert_true(status != ASSAY_OK || change.outcome == ASSAY_DONE);
     *ret = (struct handle){.address = draft->address, .id = draft->record.id};
     return status;
 }

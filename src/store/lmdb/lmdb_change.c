@@ -114,6 +114,13 @@ static enum assay_status issue(struct lmdb_write *w, struct assay_change *change
     if (status != ASSAY_OK || change->outcome != ASSAY_DONE) {
         return status;
     }
+    bool any = false;
+    status = lmdb_narrow_scope(w, &change->u.issue.access.record, change->u.issue.scope_room, &any,
+                               reterr);
+    if (status != ASSAY_OK || !any) {
+        change->outcome = ASSAY_REFUSED_SCOPE;
+        return status;
+    }
     if (change->u.issue.with_refresh) {
         status = issue_with_refresh(w, change, reterr);
     }

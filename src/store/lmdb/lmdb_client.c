@@ -68,8 +68,20 @@ enum assay_status lmdb_client_run(struct lmdb_write *w, struct assay_change *cha
     if (change->outcome != ASSAY_DONE) {
         return ASSAY_OK;
     }
-    status = ASSAY_OK;
-    if (ends_tokens(change, &stored, exists)) {
+    /* Before anything is written: what was read lies on pages that move. */
+    const struct assay_client_record nobody = {0};
+    bool remains = change->verb != ASSAY_CHANGE_CLIENT_REMOVE;
+    bool ends = ends_tokens(change, &stored, exists);
+    struct lmdb_audiences before;
+    struct lmdb_audiences after;
+    status = lmdb_audiences_of(w, exists ? &stored : &nobody, &before, reterr);
+    if (status == ASSAY_OK) {
+        status = lmdb_audiences_of(w, remains ? &client->record : &nobody, &after, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = lmdb_audiences_move(w, client_id, &before, &after, reterr);
+    }
+    if (status == ASSAY_OK && ends) {
         status = lmdb_put_cutoff(w, change, ASSAY_CUTOFF_CLIENT, client_id,
                                  lmdb_keep_until(w, change->now_s), &cut_seq, reterr);
     }

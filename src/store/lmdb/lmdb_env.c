@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const db_names[LMDB_DBS] = {"cutoff",        "client", "key",  "grant",
-                                               "grant_subject", "event",  "once", "ends"};
+static const char *const db_names[LMDB_DBS] = {
+    "cutoff", "client", "key", "grant", "grant_subject", "event", "once", "ends", "audience"};
 static const bool db_by_number[LMDB_DBS] = {[LMDB_DB_GRANT] = true, [LMDB_DB_EVENT] = true};
 
 enum assay_status lmdb_fail(int rc, const char *what, struct assay_error *reterr)

@@ -339,6 +339,31 @@ ASSAY_MUST_USE enum assay_status lmdb_client_run(struct lmdb_write *w, struct as
 ASSAY_MUST_USE enum assay_status lmdb_sweep_run(struct lmdb_write *w, struct assay_change *change,
                                                 struct assay_error *reterr);
 
+/* lmdb_audience.c: the resource servers of an audience */
+
+/* What of a record is in the index. */
+struct lmdb_audiences {
+    uint8_t prefix[ASSAY_MAX_CLIENT_AUDIENCES][LMDB_AUDIENCE_PREFIX];
+    size_t count;
+};
+
+ASSAY_MUST_USE enum assay_status lmdb_audiences_of(struct lmdb_write *w,
+                                                   const struct assay_client_record *record,
+                                                   struct lmdb_audiences *ret,
+                                                   struct assay_error *reterr);
+/* The client's entries, which were `before`, become `after`. */
+ASSAY_MUST_USE enum assay_status lmdb_audiences_move(struct lmdb_write *w,
+                                                     struct assay_slice client_id,
+                                                     const struct lmdb_audiences *before,
+                                                     const struct lmdb_audiences *after,
+                                                     struct assay_error *reterr);
+/* Narrows the scope of an access token that is to be made (record/narrowing.h). *ret_any: something
+ * of it remains. */
+ASSAY_MUST_USE enum assay_status lmdb_narrow_scope(struct lmdb_write *w,
+                                                   struct assay_token_record *record,
+                                                   uint8_t room[ASSAY_MAX_SCOPE], bool *ret_any,
+                                                   struct assay_error *reterr);
+
 /* What verbs are made of. */
 ASSAY_MUST_USE enum assay_status lmdb_next_seq(struct lmdb_write *w, uint64_t *ret,
                                                struct assay_error *reterr);

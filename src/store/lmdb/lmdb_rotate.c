@@ -127,6 +127,20 @@ static enum assay_status read_successor(struct lmdb_write *w, const struct assay
     return status;
 }
 
+/* The scope of the access token is narrowed before anything is written: false, and the outcome set,
+ * when nothing of it remains. */
+static enum assay_status narrow(struct lmdb_write *w, struct assay_change *change, bool *ret_any,
+                                struct assay_error *reterr)
+{
+    struct assay_change_rotate *rotate = &change->u.rotate;
+    enum assay_status status =
+        lmdb_narrow_scope(w, &rotate->access.record, rotate->scope_room, ret_any, reterr);
+    if (status == ASSAY_OK && !*ret_any) {
+        change->outcome = ASSAY_REFUSED_SCOPE;
+    }
+    return status;
+}
+
 /* The same refresh token, and a fresh access token. */
 static enum assay_status give_again(struct lmdb_write *w, struct assay_change *change,
                                     const struct assay_token_record *parent,
@@ -179,8 +193,13 @@ static enum assay_status come_back(struct lmdb_write *w, struct assay_change *ch
     if (used) {
         return punish(w, change, &parent->record, reterr);
     }
-    return alive && parent->client_good ? give_again(w, change, &parent->record, &successor, reterr)
-                                        : ASSAY_OK;
+    if (!alive || !parent->client_good) {
+        return ASSAY_OK;
+    }
+    bool any = false;
+    status = narrow(w, change, &any, reterr);
+    return status == ASSAY_OK && any ? give_again(w, change, &parent->record, &successor, reterr)
+                                     : status;
 }
 
 static enum assay_status put_successor(struct lmdb_write *w, struct assay_change *change,
@@ -248,10 +267,15 @@ static enum assay_status rotate_first(struct lmdb_write *w, struct assay_change 
                                       struct assay_token_record *parent, struct assay_error *reterr)
 {
     struct assay_change_rotate *rotate = &change->u.rotate;
+    bool any = false;
+    enum assay_status status = narrow(w, change, &any, reterr);
+    if (status != ASSAY_OK || !any) {
+        return status;
+    }
     change->outcome = ASSAY_DONE;
     rotate->refresh.record.grant = parent->grant;
     rotate->access.record.grant = parent->grant;
-    enum assay_status status = put_successor(w, change, reterr);
+    status = put_successor(w, change, reterr);
     if (status == ASSAY_OK) {
         status = lmdb_put_draft(w, change->prefix, &rotate->access, reterr);
     }

@@ -4,6 +4,7 @@
  *   tNN            number -> token_record; one tree for each lifetime class, always appended
  *   cutoff         kind ‖ id -> cutoff
  *   client         client_id -> client_record
+ *   audience       first 16 bytes of SHA-256 of an audience ‖ client_id of its server -> nothing
  *   key            generation (1 byte) -> key_record
  *   grant          number -> grant_record
  *   grant_subject  length of subject (1) ‖ subject ‖ number (8) -> nothing
@@ -33,9 +34,11 @@ enum lmdb_db {
     LMDB_DB_EVENT,
     LMDB_DB_ONCE,
     LMDB_DB_ENDS,
+    LMDB_DB_AUDIENCE,
 };
-#define LMDB_DBS 8
-#define LMDB_MAX_KEY 511 /* bytes: LMDB's own bound, which every key of ours keeps */
+#define LMDB_DBS 9
+#define LMDB_AUDIENCE_PREFIX 16 /* bytes of a key that stand for the audience */
+#define LMDB_MAX_KEY 511        /* bytes: LMDB's own bound, which every key of ours keeps */
 _Static_assert(ASSAY_CUTOFF_KEY_SIZE <= LMDB_MAX_KEY, "a cutoff's key fits");
 _Static_assert(1 + ASSAY_MAX_SUBJECT + 8 <= LMDB_MAX_KEY, "a subject's key fits");
 
