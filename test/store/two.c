@@ -26,7 +26,7 @@ static int64_t now_ms(void)
 static void note(struct assay_log *log, enum assay_log_level level, const char *event,
                  struct assay_slice detail)
 {
-    struct two *fx = (struct two *)((char *)log - offsetof(struct two, log_sink));
+    struct two *fx = (struct two *)(void *)((char *)log - offsetof(struct two, log_sink));
     size_t at = strlen(fx->log);
     (void)level;
     (void)detail;
