@@ -13,9 +13,10 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define LOOK_AT_MOST 10     /* times, while others commit */
+#define LOOK_AT_MOST 100    /* times, while others commit */
 #define MAX_MISSING 1048576 /* pages that were counted and never written */
 
 static enum assay_status damaged(struct assay_error *reterr)
@@ -233,30 +234,47 @@ static const struct meta *meta_of(const struct meta metas[2], uint64_t txn)
     return txn_of(own) == txn && (other + 1 == txn || other == txn + 1) ? own : NULL;
 }
 
-enum assay_status lmdb_verify(struct lmdb_store *store, struct assay_error *reterr)
+/* One look, inside a transaction: what it sees was in the file before it began, so that the file is
+ * mapped then, as long as it is by now. *ret_seen: its first page was still there, and the verdict
+ * is about it. */
+static enum assay_status look(int fd, uint64_t txn, bool *ret_seen, struct assay_error *reterr)
 {
     struct data data;
     struct meta metas[2];
-    const struct meta *meta = NULL;
+    *ret_seen = false;
+    if (!map_data(fd, &data)) {
+        return assay_fail(ASSAY_ERR_SYSTEM, "the store's data file cannot be mapped", reterr);
+    }
+    const struct meta *meta = read_metas(&data, metas) ? meta_of(metas, txn) : NULL;
+    *ret_seen = meta != NULL;
+    enum assay_status status =
+        meta != NULL ? walk_state(&data, meta, reterr) /* the transaction keeps its pages */
+                     : damaged(reterr);
+    unmap_data(&data);
+    return status;
+}
+
+enum assay_status lmdb_verify(struct lmdb_store *store, struct assay_error *reterr)
+{
+    static const struct timespec pause = {0, 1000000};
     MDB_txn *txn = NULL;
     int fd = -1;
-    if (mdb_env_get_fd(store->env, &fd) != 0 || !map_data(fd, &data)) {
+    bool seen = false;
+    if (mdb_env_get_fd(store->env, &fd) != 0) {
         return assay_fail(ASSAY_ERR_SYSTEM, "the store's data file cannot be mapped", reterr);
     }
     enum assay_status status = damaged(reterr);
-    for (int i = 0; i < LOOK_AT_MOST && meta == NULL; i++) {
+    for (int i = 0; i < LOOK_AT_MOST && !seen; i++) {
         int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
         if (rc != 0) {
-            status = lmdb_fail(rc, "the store cannot be read", reterr);
-            break;
+            return lmdb_fail(rc, "the store cannot be read", reterr);
         }
-        meta = read_metas(&data, metas) ? meta_of(metas, mdb_txn_id(txn)) : NULL;
-        if (meta != NULL) {
-            status = walk_state(&data, meta, reterr); /* the transaction keeps its pages */
-        }
+        status = look(fd, mdb_txn_id(txn), &seen, reterr);
         mdb_txn_abort(txn);
+        if (!seen) {
+            (void)nanosleep(&pause, NULL);
+        }
     }
-    unmap_data(&data);
     return status;
 }
 
@@ -303,14 +321,18 @@ static bool walk_free(const struct data *data, const struct meta *meta)
 
 bool lmdb_missing_are_free(int fd)
 {
-    struct data data;
-    struct meta metas[2];
-    if (!map_data(fd, &data)) {
-        return false;
+    bool good = false;
+    for (int i = 0; i < LOOK_AT_MOST && !good; i++) {
+        struct data data;
+        struct meta metas[2];
+        if (!map_data(fd, &data)) {
+            return false;
+        }
+        good =
+            read_metas(&data, metas); /* others may make the file longer, and say so, meanwhile */
+        size_t newest = txn_of(&metas[1]) > txn_of(&metas[0]) ? 1 : 0;
+        good = good && walk_free(&data, &metas[newest]);
+        unmap_data(&data);
     }
-    bool good = read_metas(&data, metas);
-    size_t newest = txn_of(&metas[1]) > txn_of(&metas[0]) ? 1 : 0;
-    good = good && walk_free(&data, &metas[newest]);
-    unmap_data(&data);
     return good;
 }
