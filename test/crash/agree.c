@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ENDS 16384
+#define ENDS 131072
 
 struct end {
     uint64_t hash; /* 0: free */

@@ -355,7 +355,7 @@ def test_a_leaving_worker_answers_what_is_queued():
     """F-13: with slow flushes and hundreds of revocations queued, the server is told to quit: each gets 200 and is dead
     afterwards, or 503 and is not, or had not been read."""
     count = 1000 if DEEP else 200
-    with FaultyServer(workers=1, main="worker_rlimit_nofile 4096;") as server:
+    with FaultyServer(workers=1, main="worker_rlimit_nofile 4096;", connections=4096) as server:
         world = World(server)
         tokens = [server.token({"grant_type": "client_credentials"}, world.cl1, clear=True).json["access_token"] for _ in range(count)]
         server.faults.arm("fdatasync:1:lasting:slow", path=server.store)
