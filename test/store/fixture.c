@@ -125,8 +125,7 @@ void fx_draft(struct assay_token_draft *draft, enum assay_token_kind kind, const
     draft->secret[0] = (uint8_t)rand();
 }
 
-enum assay_change_outcome fx_issue(struct fixture *fx, const char *client, bool refresh,
-                                   int64_t now_s, struct assay_change *ret)
+void fx_issuance(const char *client, bool refresh, int64_t now_s, struct assay_change *ret)
 {
     memset(ret, 0, sizeof(*ret));
     ret->verb = ASSAY_CHANGE_ISSUE;
@@ -135,12 +134,17 @@ enum assay_change_outcome fx_issue(struct fixture *fx, const char *client, bool 
     ret->u.issue.with_refresh = refresh;
     fx_draft(&ret->u.issue.access, ASSAY_TOKEN_ACCESS, client, now_s, 3600);
     fx_draft(&ret->u.issue.refresh, ASSAY_TOKEN_REFRESH, client, now_s, 86400);
+}
+
+enum assay_change_outcome fx_issue(struct fixture *fx, const char *client, bool refresh,
+                                   int64_t now_s, struct assay_change *ret)
+{
+    fx_issuance(client, refresh, now_s, ret);
     return fx_change(fx, ret);
 }
 
-enum assay_change_outcome fx_rotate(struct fixture *fx, const char *client,
-                                    const struct assay_token_draft *parent, int64_t now_s,
-                                    int64_t window_s, struct assay_change *ret)
+void fx_rotation(const char *client, const struct assay_token_draft *parent, int64_t now_s,
+                 int64_t window_s, struct assay_change *ret)
 {
     memset(ret, 0, sizeof(*ret));
     ret->verb = ASSAY_CHANGE_ROTATE;
@@ -152,6 +156,13 @@ enum assay_change_outcome fx_rotate(struct fixture *fx, const char *client,
     ret->u.rotate.salt[0] = 7;
     fx_draft(&ret->u.rotate.access, ASSAY_TOKEN_ACCESS, client, now_s, 3600);
     fx_draft(&ret->u.rotate.refresh, ASSAY_TOKEN_REFRESH, client, now_s, 86400);
+}
+
+enum assay_change_outcome fx_rotate(struct fixture *fx, const char *client,
+                                    const struct assay_token_draft *parent, int64_t now_s,
+                                    int64_t window_s, struct assay_change *ret)
+{
+    fx_rotation(client, parent, now_s, window_s, ret);
     return fx_change(fx, ret);
 }
 

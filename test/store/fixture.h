@@ -43,6 +43,10 @@ struct seen fx_look(struct fixture *fx, const struct assay_address *address, int
 void fx_add_client(struct fixture *fx, const char *id);
 void fx_draft(struct assay_token_draft *draft, enum assay_token_kind kind, const char *client,
               int64_t now_s, int64_t lifetime_s);
+/* The changes that fx_issue and fx_rotate ask for, for who wants something else in them. */
+void fx_issuance(const char *client, bool refresh, int64_t now_s, struct assay_change *ret);
+void fx_rotation(const char *client, const struct assay_token_draft *parent, int64_t now_s,
+                 int64_t window_s, struct assay_change *ret);
 enum assay_change_outcome fx_issue(struct fixture *fx, const char *client, bool refresh,
                                    int64_t now_s, struct assay_change *ret);
 enum assay_change_outcome fx_rotate(struct fixture *fx, const char *client,

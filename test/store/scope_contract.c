@@ -34,13 +34,7 @@ static void remove_server(struct fixture *fx, const char *id)
 static enum assay_change_outcome issue_for(struct fixture *fx, const char *audience, bool refresh,
                                            struct assay_change *ret)
 {
-    memset(ret, 0, sizeof(*ret));
-    ret->verb = ASSAY_CHANGE_ISSUE;
-    ret->now_s = NOW;
-    ret->u.issue.client_id = ASSAY_SLICE("robot");
-    ret->u.issue.with_refresh = refresh;
-    fx_draft(&ret->u.issue.access, ASSAY_TOKEN_ACCESS, "robot", NOW, 3600);
-    fx_draft(&ret->u.issue.refresh, ASSAY_TOKEN_REFRESH, "robot", NOW, 86400);
+    fx_issuance("robot", refresh, NOW, ret);
     ret->u.issue.access.record.audience = assay_slice_of_text(audience);
     ret->u.issue.refresh.record.audience = ASSAY_SLICE(A " " B);
     return fx_change(fx, ret);
@@ -130,23 +124,15 @@ static void a_refresh_narrows_the_access_token_alone(void **state)
     register_server(fx, "rs1", A, "admin", false);
     struct assay_change refused;
     for (int i = 0; i < 2; i++) {
-        memset(&refused, 0, sizeof(refused));
-        refused.verb = ASSAY_CHANGE_ROTATE;
-        refused.now_s = NOW;
-        refused.u.rotate.client_id = ASSAY_SLICE("robot");
-        refused.u.rotate.text = assay_slice_of(parent->text, parent->text_len);
-        refused.u.rotate.address = parent->address;
-        refused.u.rotate.window_s = 10;
-        fx_draft(&refused.u.rotate.access, ASSAY_TOKEN_ACCESS, "robot", NOW, 3600);
-        fx_draft(&refused.u.rotate.refresh, ASSAY_TOKEN_REFRESH, "robot", NOW, 86400);
+        fx_rotation("robot", parent, NOW, 10, &refused);
         refused.u.rotate.access.record.audience = ASSAY_SLICE(A);
         assert_int_equal(fx_change(fx, &refused), ASSAY_REFUSED_SCOPE);
     }
     assert_int_equal(fx_look(fx, &parent->address, NOW).liveness, ASSAY_LIVE);
 
     register_server(fx, "rs1", A, "write", false);
-    again = refused;
-    again.u.rotate.access.record.scope = ASSAY_SLICE("read write");
+    fx_rotation("robot", parent, NOW, 10, &again);
+    again.u.rotate.access.record.audience = ASSAY_SLICE(A);
     assert_int_equal(fx_change(fx, &again), ASSAY_DONE);
     assert_slice_equal(again.u.rotate.access.record.scope, ASSAY_SLICE("write"));
     assert_slice_equal(again.u.rotate.refresh.record.scope, ASSAY_SLICE("read write"));
@@ -163,14 +149,7 @@ static void a_theft_is_punished_whatever_is_understood(void **state)
     assert_int_equal(fx_issue(fx, "robot", true, NOW, &issued), ASSAY_DONE);
     assert_int_equal(fx_rotate(fx, "robot", &issued.u.issue.refresh, NOW, 0, &first), ASSAY_DONE);
     register_server(fx, "rs1", A, "admin", false);
-    memset(&second, 0, sizeof(second));
-    second.verb = ASSAY_CHANGE_ROTATE;
-    second.now_s = NOW;
-    second.u.rotate.client_id = ASSAY_SLICE("robot");
-    second.u.rotate.text = fx_text_of(&issued.u.issue.refresh);
-    second.u.rotate.address = issued.u.issue.refresh.address;
-    fx_draft(&second.u.rotate.access, ASSAY_TOKEN_ACCESS, "robot", NOW, 3600);
-    fx_draft(&second.u.rotate.refresh, ASSAY_TOKEN_REFRESH, "robot", NOW, 86400);
+    fx_rotation("robot", &issued.u.issue.refresh, NOW, 0, &second);
     second.u.rotate.access.record.audience = ASSAY_SLICE(A);
     assert_int_equal(fx_change(fx, &second), ASSAY_REFUSED_REUSE);
     assert_int_equal(fx_look(fx, &first.u.rotate.refresh.address, NOW).liveness, ASSAY_DEAD_CUT);
@@ -192,6 +171,35 @@ static void a_crowd_of_servers_takes_nothing_away(void **state)
     expect(fx, A, "read write");
 }
 
+/* A batch in which one change fails half way runs twice: what was refused the first time is refused
+ * the second time, and what was narrowed stays so. */
+static void a_batch_that_runs_twice_narrows_as_one_that_runs_once(void **state)
+{
+    struct fixture *fx = *state;
+    static const uint8_t too_long[ASSAY_MAX_USERNAME + 1] = {0};
+    struct assay_change changes[4];
+    struct assay_store_change ops[4];
+    fx_add_client(fx, "robot");
+    register_server(fx, "rs1", A, "admin", false);
+    register_server(fx, "rs2", B, "write", false);
+    memset(&changes[0], 0, sizeof(changes[0]));
+    changes[0].verb = ASSAY_CHANGE_CUT; /* while it is on its way to the disk, the others gather */
+    changes[0].now_s = NOW;
+    changes[0].u.cut.kind = ASSAY_CUTOFF_EVERYTHING;
+    for (int i = 1; i < 4; i++) {
+        fx_issuance("robot", i == 3, NOW, &changes[i]); /* its refresh token is written first */
+        changes[i].u.issue.access.record.audience = i == 1 ? ASSAY_SLICE(A) : ASSAY_SLICE(B);
+    }
+    changes[3].u.issue.access.record.username = assay_slice_of(too_long, sizeof(too_long));
+    fx_change_all(fx, changes, ops, 4);
+    assert_int_equal(ops[3].status, ASSAY_ERR_LIMIT);
+    assert_int_equal(ops[1].status, ASSAY_OK);
+    assert_int_equal(changes[1].outcome, ASSAY_REFUSED_SCOPE);
+    assert_int_equal(ops[2].status, ASSAY_OK);
+    assert_int_equal(changes[2].outcome, ASSAY_DONE);
+    assert_slice_equal(changes[2].u.issue.access.record.scope, ASSAY_SLICE("write"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +209,7 @@ int main(void)
         FX_TEST(a_refresh_narrows_the_access_token_alone),
         FX_TEST(a_theft_is_punished_whatever_is_understood),
         FX_TEST(a_crowd_of_servers_takes_nothing_away),
+        FX_TEST(a_batch_that_runs_twice_narrows_as_one_that_runs_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,9 +134,13 @@ enum assay_status lmdb_narrow_scope(struct lmdb_write *w, struct assay_token_rec
     while (rest.len > 0 && !narrowing.whole && status == ASSAY_OK) {
         status = show_audience(w, assay_slice_cut(&rest, ' '), &narrowing, reterr);
     }
-    if (status == ASSAY_OK) {
-        record->scope = assay_narrowing_end(&narrowing, room);
-        *ret_any = record->scope.len != 0;
+    if (status != ASSAY_OK) {
+        return status;
     }
-    return status;
+    struct assay_slice remains = assay_narrowing_end(&narrowing, room);
+    *ret_any = remains.len != 0;
+    if (*ret_any) { /* what is refused stays as it was: a batch may run twice (lmdb_writer.c) */
+        record->scope = remains;
+    }
+    return ASSAY_OK;
 }
