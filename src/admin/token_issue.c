@@ -35,6 +35,15 @@ static enum assay_status reply_issued(struct assay_admin *admin, int64_t now_s,
     return assay_admin_close(admin, ret_step, reterr);
 }
 
+static const char *why_refused(enum assay_change_outcome outcome)
+{
+    if (outcome == ASSAY_REFUSED_SCOPE) {
+        return "no resource server of that audience understands any of that scope";
+    }
+    return outcome == ASSAY_REFUSED_PARENT ? "the session has been ended"
+                                           : "the client was removed or disabled meanwhile";
+}
+
 static enum assay_status issued(struct assay_admin *admin, int64_t now_s, enum assay_step *ret_step,
                                 struct assay_error *reterr)
 {
@@ -47,13 +56,8 @@ static enum assay_status issued(struct assay_admin *admin, int64_t now_s, enum a
     if (ex->change->outcome == ASSAY_DONE) {
         status = reply_issued(admin, now_s, ret_step, reterr);
     } else {
-        const char *what = ex->change->outcome == ASSAY_REFUSED_PARENT
-                               ? "the session has been ended"
-                           : ex->change->outcome == ASSAY_REFUSED_SCOPE
-                               ? "no resource server of that audience understands any of that scope"
-                               : "the client was removed or disabled meanwhile";
-        status = assay_admin_refuse(admin, 409, "conflict", (struct assay_slice){0}, what, ret_step,
-                                    reterr);
+        status = assay_admin_refuse(admin, 409, "conflict", (struct assay_slice){0},
+                                    why_refused(ex->change->outcome), ret_step, reterr);
     }
     assay_change_wipe(ex->change);
     return status;

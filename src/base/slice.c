@@ -57,3 +57,13 @@ struct assay_slice assay_slice_cut(struct assay_slice *rest, uint8_t separator)
     *rest = assay_slice_from(*rest, at + 1);
     return head;
 }
+
+bool assay_slice_has_word(struct assay_slice list, struct assay_slice word)
+{
+    while (list.len > 0) {
+        if (assay_slice_equal(assay_slice_cut(&list, ' '), word)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -61,4 +61,7 @@ static inline struct assay_slice assay_slice_head(struct assay_slice s, size_t l
  * loop `while (rest.data != NULL)`. */
 struct assay_slice assay_slice_cut(struct assay_slice *rest, uint8_t separator);
 
+/* Is `word` one of the words of `list`, which are parted by single spaces (scopes, audiences)? */
+bool assay_slice_has_word(struct assay_slice list, struct assay_slice word);
+
 #endif

@@ -39,22 +39,11 @@ bool assay_scope_valid(struct assay_slice text)
     return true;
 }
 
-static bool has_word(struct assay_slice list, struct assay_slice word)
-{
-    struct assay_slice rest = list;
-    while (rest.len > 0) {
-        if (assay_slice_equal(assay_slice_cut(&rest, ' '), word)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool assay_scope_contains(struct assay_slice have, struct assay_slice wanted)
 {
     struct assay_slice rest = wanted;
     while (rest.len > 0) {
-        if (!has_word(have, assay_slice_cut(&rest, ' '))) {
+        if (!assay_slice_has_word(have, assay_slice_cut(&rest, ' '))) {
             return false;
         }
     }
@@ -65,7 +54,7 @@ bool assay_scope_overlaps(struct assay_slice a, struct assay_slice b)
 {
     struct assay_slice rest = a;
     while (rest.len > 0) {
-        if (has_word(b, assay_slice_cut(&rest, ' '))) {
+        if (assay_slice_has_word(b, assay_slice_cut(&rest, ' '))) {
             return true;
         }
     }
@@ -83,7 +72,7 @@ bool assay_scope_intersect(struct assay_slice a, struct assay_slice b, struct as
     struct assay_slice rest = a;
     while (rest.len > 0) {
         struct assay_slice word = assay_slice_cut(&rest, ' ');
-        if (word.len == 0 || !has_word(b, word)) {
+        if (word.len == 0 || !assay_slice_has_word(b, word)) {
             continue;
         }
         if (len > 0) {

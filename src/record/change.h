@@ -57,7 +57,7 @@ struct assay_token_draft {
  * (0 for issues by an administrator, who needs no such sight). A session that has been cut off is
  * ASSAY_REFUSED_PARENT. The scope of the access token, not of the refresh token, is narrowed to
  * what the resource servers of its audiences understand as they are registered now
- * (record/narrowing.h), and access.record.scope then lies in `scope_room`; ASSAY_REFUSED_SCOPE when
+ * (record/narrowing.h), and access.record.scope then lies in the change; ASSAY_REFUSED_SCOPE when
  * nothing of it remains. With a refresh token, `refresh.record.grant` and `access.record.grant` are
  * set by the store to a new grant. */
 struct assay_change_issue {
@@ -65,7 +65,6 @@ struct assay_change_issue {
     uint64_t seen_at;
     uint32_t require_grant;
     bool with_refresh;
-    uint8_t scope_room[ASSAY_MAX_SCOPE]; /* the store's */
     struct assay_token_draft access;
     struct assay_token_draft refresh;
 };
@@ -85,10 +84,9 @@ struct assay_change_rotate {
     struct assay_slice client_id;
     struct assay_slice text; /* secret */
     struct assay_address address;
-    int64_t window_s;                    /* of safe retry; 0: none */
-    uint8_t salt[ASSAY_SALT_LEN];        /* in: random */
-    bool retried;                        /* out: this was a safe retry */
-    uint8_t scope_room[ASSAY_MAX_SCOPE]; /* the store's */
+    int64_t window_s;             /* of safe retry; 0: none */
+    uint8_t salt[ASSAY_SALT_LEN]; /* in: random */
+    bool retried;                 /* out: this was a safe retry */
     struct assay_token_draft access;
     struct assay_token_draft refresh;
 };
@@ -141,8 +139,9 @@ struct assay_change {
     enum assay_change_verb verb;
     int64_t now_s; /* wall clock, seconds since the epoch */
     enum assay_change_origin origin;
-    struct assay_slice prefix;         /* of token texts: issue and rotate */
-    enum assay_change_outcome outcome; /* out */
+    struct assay_slice prefix;           /* of token texts: issue and rotate */
+    enum assay_change_outcome outcome;   /* out */
+    uint8_t scope_room[ASSAY_MAX_SCOPE]; /* the store's: of a narrowed scope */
     union {
         struct assay_change_issue issue;
         struct assay_change_rotate rotate;

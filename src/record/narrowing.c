@@ -9,21 +9,11 @@ void assay_narrowing_start(struct assay_narrowing *narrowing, struct assay_slice
     *narrowing = (struct assay_narrowing){.scope = scope};
 }
 
-static bool lists(struct assay_slice list, struct assay_slice word)
-{
-    while (list.len > 0) {
-        if (assay_slice_equal(assay_slice_cut(&list, ' '), word)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static uint64_t understood_by(struct assay_slice list, struct assay_slice scope)
 {
     uint64_t bits = 0;
     for (size_t i = 0; scope.len > 0 && i < ASSAY_MAX_SCOPES; i++) {
-        if (lists(list, assay_slice_cut(&scope, ' '))) {
+        if (assay_slice_has_word(list, assay_slice_cut(&scope, ' '))) {
             bits |= UINT64_C(1) << i;
         }
     }
@@ -40,7 +30,7 @@ bool assay_narrowing_show(struct assay_narrowing *narrowing,
     if (!client->resource_server || client->disabled) {
         return true;
     }
-    narrowing->servers++;
+    narrowing->spoken_for = true;
     if (client->scope.len == 0) {
         narrowing->whole = true;
     } else {
@@ -51,8 +41,8 @@ bool assay_narrowing_show(struct assay_narrowing *narrowing,
 
 void assay_narrowing_next(struct assay_narrowing *narrowing)
 {
-    narrowing->whole = narrowing->whole || narrowing->servers == 0;
-    narrowing->servers = 0;
+    narrowing->whole = narrowing->whole || !narrowing->spoken_for;
+    narrowing->spoken_for = false;
     narrowing->looked_at = 0;
 }
 

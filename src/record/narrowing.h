@@ -20,8 +20,8 @@ struct assay_narrowing {
     struct assay_slice scope; /* at most ASSAY_MAX_SCOPES words, parted by single spaces */
     uint64_t understood;      /* bit i: its i-th word */
     bool whole;               /* nothing is taken away */
-    size_t servers;           /* of the audience at hand: enabled ones */
-    size_t looked_at;         /* likewise: all */
+    bool spoken_for;          /* the audience at hand has an enabled resource server */
+    size_t looked_at;         /* clients of the audience at hand */
 };
 
 /* `scope` lives until the end. */

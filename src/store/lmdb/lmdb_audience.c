@@ -20,13 +20,23 @@ static enum assay_status prefix_of(struct lmdb_write *w, struct assay_slice audi
     return status;
 }
 
-enum assay_status lmdb_audiences_of(struct lmdb_write *w, const struct assay_client_record *record,
-                                    struct lmdb_audiences *ret, struct assay_error *reterr)
+/* What of a record is in the index. */
+struct audiences {
+    uint8_t prefix[ASSAY_MAX_CLIENT_AUDIENCES][LMDB_AUDIENCE_PREFIX];
+    size_t count;
+};
+
+static enum assay_status audiences_of(struct lmdb_write *w,
+                                      const struct assay_client_record *record,
+                                      struct audiences *ret, struct assay_error *reterr)
 {
+    ret->count = 0;
+    if (record == NULL || !record->resource_server) {
+        return ASSAY_OK;
+    }
     struct assay_slice rest = record->audience;
     enum assay_status status = ASSAY_OK;
-    ret->count = 0;
-    while (record->resource_server && rest.len > 0 && status == ASSAY_OK) {
+    while (rest.len > 0 && status == ASSAY_OK) {
         struct assay_slice audience = assay_slice_cut(&rest, ' ');
         if (ret->count == ASSAY_MAX_CLIENT_AUDIENCES) {
             return assay_fail(ASSAY_ERR_LIMIT, "a resource server has too many audiences", reterr);
@@ -34,6 +44,12 @@ enum assay_status lmdb_audiences_of(struct lmdb_write *w, const struct assay_cli
         status = prefix_of(w, audience, ret->prefix[ret->count++], reterr);
     }
     return status;
+}
+
+static bool same(const struct audiences *a, const struct audiences *b)
+{
+    return a->count == b->count &&
+           memcmp(a->prefix, b->prefix, a->count * sizeof(a->prefix[0])) == 0;
 }
 
 static struct assay_slice key_of(const uint8_t prefix[LMDB_AUDIENCE_PREFIX],
@@ -44,26 +60,50 @@ static struct assay_slice key_of(const uint8_t prefix[LMDB_AUDIENCE_PREFIX],
     return assay_slice_of(room, LMDB_AUDIENCE_PREFIX + client_id.len);
 }
 
-enum assay_status lmdb_audiences_move(struct lmdb_write *w, struct assay_slice client_id,
-                                      const struct lmdb_audiences *before,
-                                      const struct lmdb_audiences *after,
-                                      struct assay_error *reterr)
+static enum assay_status leave(struct lmdb_write *w, struct assay_slice client_id,
+                               const struct audiences *audiences, struct assay_error *reterr)
 {
     uint8_t room[KEY_SIZE];
     enum assay_status status = ASSAY_OK;
+    for (size_t i = 0; i < audiences->count && status == ASSAY_OK; i++) {
+        struct assay_slice key = key_of(audiences->prefix[i], client_id, room);
+        status = lmdb_delete(w, LMDB_DB_AUDIENCE, key, reterr);
+        status = status == ASSAY_ERR_ABSENT ? ASSAY_OK : status; /* named twice */
+    }
+    return status;
+}
+
+static enum assay_status enter(struct lmdb_write *w, struct assay_slice client_id,
+                               const struct audiences *audiences, struct assay_error *reterr)
+{
+    uint8_t room[KEY_SIZE];
+    enum assay_status status = ASSAY_OK;
+    for (size_t i = 0; i < audiences->count && status == ASSAY_OK; i++) {
+        struct assay_slice key = key_of(audiences->prefix[i], client_id, room);
+        status = lmdb_put(w, LMDB_DB_AUDIENCE, key, (struct assay_slice){0}, reterr);
+    }
+    return status;
+}
+
+enum assay_status lmdb_index_audiences(struct lmdb_write *w, struct assay_slice client_id,
+                                       const struct assay_client_record *before,
+                                       const struct assay_client_record *after,
+                                       struct assay_error *reterr)
+{
+    struct audiences old;
+    struct audiences new;
     if (client_id.len > ASSAY_MAX_CLIENT_ID) {
         return assay_fail(ASSAY_ERR_LIMIT, "a client id is too long", reterr);
     }
-    for (size_t i = 0; i < before->count && status == ASSAY_OK; i++) {
-        status =
-            lmdb_delete(w, LMDB_DB_AUDIENCE, key_of(before->prefix[i], client_id, room), reterr);
-        status = status == ASSAY_ERR_ABSENT ? ASSAY_OK : status; /* named twice */
+    enum assay_status status = audiences_of(w, before, &old, reterr);
+    if (status == ASSAY_OK) {
+        status = audiences_of(w, after, &new, reterr);
     }
-    for (size_t i = 0; i < after->count && status == ASSAY_OK; i++) {
-        status = lmdb_put(w, LMDB_DB_AUDIENCE, key_of(after->prefix[i], client_id, room),
-                          (struct assay_slice){0}, reterr);
+    if (status != ASSAY_OK || same(&old, &new)) {
+        return status;
     }
-    return status;
+    status = leave(w, client_id, &old, reterr);
+    return status == ASSAY_OK ? enter(w, client_id, &new, reterr) : status;
 }
 
 /* The client that a key of the index names; false when it is another audience's. */
@@ -119,8 +159,8 @@ static enum assay_status show_audience(struct lmdb_write *w, struct assay_slice 
     return status;
 }
 
-enum assay_status lmdb_narrow_scope(struct lmdb_write *w, struct assay_token_record *record,
-                                    uint8_t room[ASSAY_MAX_SCOPE], bool *ret_any,
+enum assay_status lmdb_narrow_scope(struct lmdb_write *w, struct assay_change *change,
+                                    struct assay_token_record *record, bool *ret_any,
                                     struct assay_error *reterr)
 {
     struct assay_narrowing narrowing;
@@ -137,10 +177,12 @@ enum assay_status lmdb_narrow_scope(struct lmdb_write *w, struct assay_token_rec
     if (status != ASSAY_OK) {
         return status;
     }
-    struct assay_slice remains = assay_narrowing_end(&narrowing, room);
-    *ret_any = remains.len != 0;
-    if (*ret_any) { /* what is refused stays as it was: a batch may run twice (lmdb_writer.c) */
-        record->scope = remains;
+    struct assay_slice remains = assay_narrowing_end(&narrowing, change->scope_room);
+    if (remains.len == 0) { /* `record` stays as it was: a batch may run twice (lmdb_writer.c) */
+        *ret_any = false;
+        change->outcome = ASSAY_REFUSED_SCOPE;
+        return ASSAY_OK;
     }
+    record->scope = remains;
     return ASSAY_OK;
 }

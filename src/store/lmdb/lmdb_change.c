@@ -115,10 +115,8 @@ static enum assay_status issue(struct lmdb_write *w, struct assay_change *change
         return status;
     }
     bool any = false;
-    status = lmdb_narrow_scope(w, &change->u.issue.access.record, change->u.issue.scope_room, &any,
-                               reterr);
+    status = lmdb_narrow_scope(w, change, &change->u.issue.access.record, &any, reterr);
     if (status != ASSAY_OK || !any) {
-        change->outcome = ASSAY_REFUSED_SCOPE;
         return status;
     }
     if (change->u.issue.with_refresh) {

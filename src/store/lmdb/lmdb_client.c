@@ -68,19 +68,10 @@ enum assay_status lmdb_client_run(struct lmdb_write *w, struct assay_change *cha
     if (change->outcome != ASSAY_DONE) {
         return ASSAY_OK;
     }
-    /* Before anything is written: what was read lies on pages that move. */
-    const struct assay_client_record nobody = {0};
-    bool remains = change->verb != ASSAY_CHANGE_CLIENT_REMOVE;
-    bool ends = ends_tokens(change, &stored, exists);
-    struct lmdb_audiences before;
-    struct lmdb_audiences after;
-    status = lmdb_audiences_of(w, exists ? &stored : &nobody, &before, reterr);
-    if (status == ASSAY_OK) {
-        status = lmdb_audiences_of(w, remains ? &client->record : &nobody, &after, reterr);
-    }
-    if (status == ASSAY_OK) {
-        status = lmdb_audiences_move(w, client_id, &before, &after, reterr);
-    }
+    bool removes = change->verb == ASSAY_CHANGE_CLIENT_REMOVE;
+    bool ends = ends_tokens(change, &stored, exists); /* while its page is as it was read */
+    status = lmdb_index_audiences(w, client_id, exists ? &stored : NULL,
+                                  removes ? NULL : &client->record, reterr);
     if (status == ASSAY_OK && ends) {
         status = lmdb_put_cutoff(w, change, ASSAY_CUTOFF_CLIENT, client_id,
                                  lmdb_keep_until(w, change->now_s), &cut_seq, reterr);
@@ -88,6 +79,5 @@ enum assay_status lmdb_client_run(struct lmdb_write *w, struct assay_change *cha
     if (status != ASSAY_OK) {
         return status;
     }
-    return change->verb == ASSAY_CHANGE_CLIENT_REMOVE ? remove_client(w, client_id, reterr)
-                                                      : put_client(w, client, reterr);
+    return removes ? remove_client(w, client_id, reterr) : put_client(w, client, reterr);
 }

@@ -341,27 +341,19 @@ ASSAY_MUST_USE enum assay_status lmdb_sweep_run(struct lmdb_write *w, struct ass
 
 /* lmdb_audience.c: the resource servers of an audience */
 
-/* What of a record is in the index. */
-struct lmdb_audiences {
-    uint8_t prefix[ASSAY_MAX_CLIENT_AUDIENCES][LMDB_AUDIENCE_PREFIX];
-    size_t count;
-};
-
-ASSAY_MUST_USE enum assay_status lmdb_audiences_of(struct lmdb_write *w,
-                                                   const struct assay_client_record *record,
-                                                   struct lmdb_audiences *ret,
-                                                   struct assay_error *reterr);
-/* The client's entries, which were `before`, become `after`. */
-ASSAY_MUST_USE enum assay_status lmdb_audiences_move(struct lmdb_write *w,
-                                                     struct assay_slice client_id,
-                                                     const struct lmdb_audiences *before,
-                                                     const struct lmdb_audiences *after,
-                                                     struct assay_error *reterr);
-/* Narrows the scope of an access token that is to be made (record/narrowing.h). *ret_any: something
- * of it remains. */
+/* Keeps the index when the record of a client changes from `before` to `after` (NULL: there is
+ * none). Before the record itself is written, on whose page `before` lies. */
+ASSAY_MUST_USE enum assay_status lmdb_index_audiences(struct lmdb_write *w,
+                                                      struct assay_slice client_id,
+                                                      const struct assay_client_record *before,
+                                                      const struct assay_client_record *after,
+                                                      struct assay_error *reterr);
+/* Narrows the scope of `record`, an access token that `change` is to make (record/narrowing.h),
+ * before anything is written. *ret_any is false, the outcome ASSAY_REFUSED_SCOPE, and `record` as
+ * it was when nothing remains. */
 ASSAY_MUST_USE enum assay_status lmdb_narrow_scope(struct lmdb_write *w,
-                                                   struct assay_token_record *record,
-                                                   uint8_t room[ASSAY_MAX_SCOPE], bool *ret_any,
+                                                   struct assay_change *change,
+                                                   struct assay_token_record *record, bool *ret_any,
                                                    struct assay_error *reterr);
 
 /* What verbs are made of. */

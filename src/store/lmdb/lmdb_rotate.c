@@ -127,20 +127,6 @@ static enum assay_status read_successor(struct lmdb_write *w, const struct assay
     return status;
 }
 
-/* The scope of the access token is narrowed before anything is written: false, and the outcome set,
- * when nothing of it remains. */
-static enum assay_status narrow(struct lmdb_write *w, struct assay_change *change, bool *ret_any,
-                                struct assay_error *reterr)
-{
-    struct assay_change_rotate *rotate = &change->u.rotate;
-    enum assay_status status =
-        lmdb_narrow_scope(w, &rotate->access.record, rotate->scope_room, ret_any, reterr);
-    if (status == ASSAY_OK && !*ret_any) {
-        change->outcome = ASSAY_REFUSED_SCOPE;
-    }
-    return status;
-}
-
 /* The same refresh token, and a fresh access token. */
 static enum assay_status give_again(struct lmdb_write *w, struct assay_change *change,
                                     const struct assay_token_record *parent,
@@ -197,7 +183,7 @@ static enum assay_status come_back(struct lmdb_write *w, struct assay_change *ch
         return ASSAY_OK;
     }
     bool any = false;
-    status = narrow(w, change, &any, reterr);
+    status = lmdb_narrow_scope(w, change, &change->u.rotate.access.record, &any, reterr);
     return status == ASSAY_OK && any ? give_again(w, change, &parent->record, &successor, reterr)
                                      : status;
 }
@@ -268,7 +254,7 @@ static enum assay_status rotate_first(struct lmdb_write *w, struct assay_change 
 {
     struct assay_change_rotate *rotate = &change->u.rotate;
     bool any = false;
-    enum assay_status status = narrow(w, change, &any, reterr);
+    enum assay_status status = lmdb_narrow_scope(w, change, &rotate->access.record, &any, reterr);
     if (status != ASSAY_OK || !any) {
         return status;
     }

@@ -26,12 +26,28 @@ static void only_ascii_letters_fold(void **state)
     assert_false(assay_slice_equal_nocase(ASSAY_SLICE("a"), ASSAY_SLICE("ab")));
 }
 
+static void a_word_is_found_whole_and_not_in_part(void **state)
+{
+    (void)state;
+    struct assay_slice list = ASSAY_SLICE("read reads write");
+    assert_true(assay_slice_has_word(list, ASSAY_SLICE("read")));
+    assert_true(assay_slice_has_word(list, ASSAY_SLICE("reads")));
+    assert_true(assay_slice_has_word(list, ASSAY_SLICE("write")));
+    assert_false(assay_slice_has_word(list, ASSAY_SLICE("rea")));
+    assert_false(assay_slice_has_word(list, ASSAY_SLICE("eads")));
+    assert_false(assay_slice_has_word(list, ASSAY_SLICE("Read")));
+    assert_false(assay_slice_has_word(list, ASSAY_SLICE("read reads")));
+    assert_false(assay_slice_has_word((struct assay_slice){0}, ASSAY_SLICE("read")));
+    assert_false(assay_slice_has_word(list, (struct assay_slice){0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cut_yields_each_field_and_then_ends),
         cmocka_unit_test(order_is_by_bytes_then_by_length),
         cmocka_unit_test(only_ascii_letters_fold),
+        cmocka_unit_test(a_word_is_found_whole_and_not_in_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
