@@ -75,6 +75,17 @@ def report(works):
     return {name: round(statistics.median(w), 3) for name, w in works.items()}
 
 
+def never_each_time(apart):
+    """`apart` measures, and says what it found too far apart, if anything. A difference in the work is there each time; a
+    busy neighbour is not."""
+    found = None
+    for _ in range(3):
+        found = apart()
+        if found is None:
+            return
+    raise AssertionError(found)
+
+
 def loopback():
     """Addresses of this machine, each once: failures are limited by where they come from."""
     n = random.randrange(2**16)
@@ -98,18 +109,18 @@ def test_who_is_unknown_costs_what_who_is_wrong_costs():
         for name, token in (("", live), (", random token", "x" * len(live))):
             for kind, prefix in (("known", "known-client-"), ("known again", "known-client-"), ("unknown", "never-heard-o-"), ("disabled", "shut-out-one-")):
                 classes[kind + name] = [request(token, (f"{prefix}{i:02}", letter * 43)) for letter in "abcdefghijkl" for i in ids]
-        for left in (2, 1, 0):  # a difference is there each time; a busy neighbour is not
+
+        def apart():
             works, answers = compare(server, classes, 25 * DEEP, loopback())
             assert len(set(map(frozenset, answers.values()))) == 1 and not any(b"429" in line for line in answers["known"])
-            apart = []
             for name in ("", ", random token"):
                 known, again = works["known" + name], works["known again" + name]
                 allowed = max(noise(known, again), LEAST * statistics.median(known))
-                apart += [(kind + name, allowed) for kind in ("unknown", "disabled")
-                          if abs(statistics.median(works[kind + name]) - statistics.median(known + again)) > allowed]
-            if not apart:
-                break
-            assert left, (apart, report(works))
+                for kind in ("unknown", "disabled"):
+                    if abs(statistics.median(works[kind + name]) - statistics.median(known + again)) > allowed:
+                        return kind + name, allowed, report(works)
+
+        never_each_time(apart)
 
 
 def test_inactive_answers_cost_the_same():
@@ -132,14 +143,15 @@ def test_inactive_answers_cost_the_same():
         wait_until(lambda: not world.active(expired[-1]), what="they expire")
         texts = {"audience": other, "audience again": other, "expired": expired, "revoked": revoked, "early": early, "wrong secret": wrong, "forged": forged}
         classes = {name: [request(token, world.rs1) for token in some] * 3 for name, some in texts.items()}
-        for left in (2, 1, 0):  # a difference is there each time; a busy neighbour is not
+
+        def apart():
             works, answers = compare(server, classes, 40 * DEEP, iter(lambda: "127.0.0.1", None))
             assert len(set(map(frozenset, answers.values()))) == 1 and INACTIVE in answers["forged"]
             usual = works["audience"] + works["audience again"]
             look_up = statistics.median(usual) - statistics.median(works["forged"])
             allowed = max(noise(works["audience"], works["audience again"]), look_up)
-            apart = [name for name in ("expired", "revoked", "early", "wrong secret")
-                     if abs(statistics.median(works[name]) - statistics.median(usual)) > allowed]
-            if not apart:
-                break
-            assert left, (apart, allowed, report(works))
+            for name in ("expired", "revoked", "early", "wrong secret"):
+                if abs(statistics.median(works[name]) - statistics.median(usual)) > allowed:
+                    return name, allowed, report(works)
+
+        never_each_time(apart)

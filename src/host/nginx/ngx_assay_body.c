@@ -85,23 +85,10 @@ ngx_int_t ngx_assay_body_read(ngx_http_request_t *r, ngx_http_client_body_handle
 
 /* --- taking it --- */
 
-static void copy_and_wipe(uint8_t *to, u_char *from, size_t len)
+static void move(uint8_t *to, u_char *from, size_t len)
 {
     ngx_memcpy(to, from, len);
     assay_secret_wipe(from, len);
-}
-
-static bool take_from_header(ngx_http_request_t *r, struct assay_arena *arena,
-                             struct assay_request *ret)
-{
-    size_t len = (size_t)r->headers_in.content_length_n;
-    uint8_t *body = assay_arena_take(arena, len, 1);
-    if (body == NULL) {
-        return false;
-    }
-    copy_and_wipe(body, r->header_in->pos, len);
-    ret->body = assay_slice_of(body, len);
-    return ngx_http_discard_request_body(r) == NGX_OK; /* steps over it: it is all there */
 }
 
 static size_t length_of(const ngx_chain_t *chain)
@@ -114,14 +101,23 @@ static size_t length_of(const ngx_chain_t *chain)
     return len;
 }
 
+static void move_chain(uint8_t *to, const ngx_chain_t *chain)
+{
+    for (const ngx_chain_t *at = chain; at != NULL; at = at->next) {
+        if (ngx_buf_in_memory(at->buf)) {
+            size_t part = (size_t)(at->buf->last - at->buf->pos);
+            move(to, at->buf->pos, part);
+            to += part;
+        }
+    }
+}
+
 bool ngx_assay_body_take(ngx_http_request_t *r, struct assay_arena *arena,
                          struct assay_request *ret)
 {
-    if (lies_in_header(r)) {
-        return take_from_header(r, arena, ret);
-    }
-    ngx_chain_t *chain = r->request_body == NULL ? NULL : r->request_body->bufs;
-    size_t len = length_of(chain);
+    bool in_header = lies_in_header(r);
+    const ngx_chain_t *chain = r->request_body == NULL ? NULL : r->request_body->bufs;
+    size_t len = in_header ? (size_t)r->headers_in.content_length_n : length_of(chain);
     if (len > ASSAY_MAX_BODY) {
         ret->body_too_large = true;
         return true;
@@ -131,12 +127,10 @@ bool ngx_assay_body_take(ngx_http_request_t *r, struct assay_arena *arena,
         return false;
     }
     ret->body = assay_slice_of(body, len);
-    for (ngx_chain_t *at = chain; at != NULL; at = at->next) {
-        if (ngx_buf_in_memory(at->buf)) {
-            size_t part = (size_t)(at->buf->last - at->buf->pos);
-            copy_and_wipe(body, at->buf->pos, part);
-            body += part;
-        }
+    if (in_header) {
+        move(body, r->header_in->pos, len);
+        return ngx_http_discard_request_body(r) == NGX_OK; /* steps over it: it is all there */
     }
+    move_chain(body, chain);
     return true;
 }

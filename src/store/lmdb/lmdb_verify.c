@@ -319,20 +319,27 @@ static bool walk_free(const struct data *data, const struct meta *meta)
            lmdb_walk_tree(&m.walk, &tree) && m.found == m.to - m.from;
 }
 
+/* Others may make the file longer, and say so, between the two looks at it: so a verdict of no
+ * stands once nobody has committed since the last one. */
 bool lmdb_missing_are_free(int fd)
 {
     bool good = false;
+    uint64_t judged = 0; /* the newest transaction at the last look */
     for (int i = 0; i < LOOK_AT_MOST && !good; i++) {
         struct data data;
         struct meta metas[2];
         if (!map_data(fd, &data)) {
             return false;
         }
-        good =
-            read_metas(&data, metas); /* others may make the file longer, and say so, meanwhile */
-        size_t newest = txn_of(&metas[1]) > txn_of(&metas[0]) ? 1 : 0;
-        good = good && walk_free(&data, &metas[newest]);
+        bool read = read_metas(&data, metas);
+        const struct meta *newest = &metas[txn_of(&metas[1]) > txn_of(&metas[0]) ? 1 : 0];
+        bool quiet = read && i > 0 && txn_of(newest) == judged;
+        good = read && walk_free(&data, newest);
+        judged = txn_of(newest);
         unmap_data(&data);
+        if (quiet) {
+            break;
+        }
     }
     return good;
 }
