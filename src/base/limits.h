@@ -59,6 +59,21 @@
 /* One line of a log, escaped. */
 #define ASSAY_MAX_LOG_LINE 2048
 
+/* The guard. */
+#define ASSAY_MAX_ANSWER 65536        /* introspection or metadata: 503 beyond */
+#define ASSAY_MAX_ANSWER_DEPTH 16     /* its nesting */
+#define ASSAY_MAX_KEPT_CLAIMS 64      /* that a configuration may use */
+#define ASSAY_MAX_KEPT 8192           /* of one answer, when no entry of the cache is as large */
+#define ASSAY_MAX_ENDPOINTS 8         /* of one provider */
+#define ASSAY_MAX_PARAMETERS 16       /* sent with each introspection */
+#define ASSAY_MAX_QUESTION 32768      /* body of an introspection request */
+#define ASSAY_DEFAULT_MAX_AGE_MS 5000 /* of an answer that is used without asking */
+#define ASSAY_DEFAULT_INACTIVE_AGE_MS 1000
+#define ASSAY_DEFAULT_CONNECT_MS 1000 /* to an authorization server */
+#define ASSAY_DEFAULT_ASK_MS 3000     /* a whole question */
+#define ASSAY_MAX_ASKING 64           /* questions at once per worker and provider: 503 beyond */
+#define ASSAY_MAX_ASKING_CLIENT 8     /* of which one client address holds at most so many */
+
 /* Rows of one admin answer; the next page starts after its last. */
 #define ASSAY_MAX_LIST_ROWS 200
 

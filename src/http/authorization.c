@@ -97,3 +97,32 @@ enum assay_status assay_basic_parse(struct assay_slice rest, struct assay_arena 
     *ret_password = assay_slice_of(out + at + 1, len - at - 1);
     return ASSAY_OK;
 }
+
+/* --- writing --- */
+
+/* The byte at `index` of `user`, a colon and `password`. */
+static uint8_t byte_of(struct assay_slice user, struct assay_slice password, size_t index)
+{
+    if (index < user.len) {
+        return user.data[index];
+    }
+    return index == user.len ? ':' : password.data[index - user.len - 1];
+}
+
+void assay_basic_write(struct assay_slice user, struct assay_slice password, struct assay_buf *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t len = user.len + 1 + password.len;
+    assay_buf_append(out, ASSAY_SLICE("Basic "));
+    for (size_t i = 0; i < len; i += 3) {
+        size_t count = len - i < 3 ? len - i : 3;
+        uint32_t group = 0;
+        for (size_t j = 0; j < 3; j++) {
+            group = group << 8 | (j < count ? byte_of(user, password, i + j) : 0u);
+        }
+        for (size_t j = 0; j < 4; j++) {
+            bool digit = j <= count;
+            assay_buf_append_byte(out, (uint8_t)(digit ? digits[group >> (18 - 6 * j) & 63] : '='));
+        }
+    }
+}

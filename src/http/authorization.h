@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -25,5 +26,8 @@ enum assay_auth_scheme assay_authorization_scheme(struct assay_slice value,
 ASSAY_MUST_USE enum assay_status
 assay_basic_parse(struct assay_slice rest, struct assay_arena *arena, struct assay_slice *ret_user,
                   struct assay_slice *ret_password, struct assay_error *reterr);
+
+/* Appends `Basic ` and the base64 of `user`, a colon and `password`, neither encoded otherwise. */
+void assay_basic_write(struct assay_slice user, struct assay_slice password, struct assay_buf *out);
 
 #endif

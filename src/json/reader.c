@@ -73,6 +73,16 @@ void assay_json_close(struct assay_json *json)
     }
 }
 
+static const json_t *inner(const struct assay_json_value *value)
+{
+    return (const json_t *)(const void *)value;
+}
+
+static const struct assay_json_value *outer(const json_t *value)
+{
+    return (const struct assay_json_value *)(const void *)value;
+}
+
 static json_t *member_of(const struct assay_json *json, struct assay_slice name)
 {
     return json_object_getn(json->root, (const char *)name.data, name.len);
@@ -111,22 +121,12 @@ enum assay_json_type assay_json_type(const struct assay_json *json, struct assay
 bool assay_json_get_string(const struct assay_json *json, struct assay_slice name,
                            struct assay_slice *ret)
 {
-    const json_t *value = member_of(json, name);
-    if (!json_is_string(value)) {
-        return false;
-    }
-    *ret = assay_slice_of(json_string_value(value), json_string_length(value));
-    return true;
+    return assay_json_value_string(outer(member_of(json, name)), ret);
 }
 
 bool assay_json_get_i64(const struct assay_json *json, struct assay_slice name, int64_t *ret)
 {
-    const json_t *value = member_of(json, name);
-    if (!json_is_integer(value)) {
-        return false;
-    }
-    *ret = (int64_t)json_integer_value(value);
-    return true;
+    return assay_json_value_i64(outer(member_of(json, name)), ret);
 }
 
 bool assay_json_get_bool(const struct assay_json *json, struct assay_slice name, bool *ret)
@@ -179,11 +179,9 @@ bool assay_json_get_list(const struct assay_json *json, struct assay_slice name,
     return true;
 }
 
-bool assay_json_get_raw(const struct assay_json *json, struct assay_slice name,
-                        struct assay_arena *arena, struct assay_slice *ret)
+static bool dump(const json_t *value, struct assay_arena *arena, struct assay_slice *ret)
 {
     const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
-    const json_t *value = member_of(json, name);
     size_t len = value == NULL ? 0 : json_dumpb(value, NULL, 0, flags);
     char *out = len == 0 ? NULL : assay_arena_take(arena, len, 1);
     if (out == NULL) {
@@ -194,6 +192,12 @@ bool assay_json_get_raw(const struct assay_json *json, struct assay_slice name,
     }
     *ret = assay_slice_of(out, len);
     return true;
+}
+
+bool assay_json_get_raw(const struct assay_json *json, struct assay_slice name,
+                        struct assay_arena *arena, struct assay_slice *ret)
+{
+    return dump(member_of(json, name), arena, ret);
 }
 
 bool assay_json_each(const struct assay_json *json,
@@ -226,4 +230,103 @@ bool assay_json_each_item(const struct assay_json *json, struct assay_slice name
         }
     }
     return true;
+}
+
+/* --- values inside --- */
+
+/* Compares a member's name with one reference token of a pointer. */
+static bool is_named(struct assay_slice name, struct assay_slice escaped)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < escaped.len; i++, at++) {
+        uint8_t c = escaped.data[i];
+        if (c == '~') {
+            i++;
+            c = escaped.data[i] == '1' ? '/' : '~';
+        }
+        if (at == name.len || name.data[at] != c) {
+            return false;
+        }
+    }
+    return at == name.len;
+}
+
+static const json_t *named_member(const json_t *object, struct assay_slice escaped)
+{
+    void *at = json_object_iter((json_t *)(uintptr_t)object);
+    for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)object, at)) {
+        struct assay_slice name =
+            assay_slice_of(json_object_iter_key(at), json_object_iter_key_len(at));
+        if (is_named(name, escaped)) {
+            return json_object_iter_value(at);
+        }
+    }
+    return NULL;
+}
+
+bool assay_json_pointer_valid(struct assay_slice pointer)
+{
+    for (size_t i = 0; i < pointer.len; i++) {
+        if (pointer.data[i] == '~' &&
+            (i + 1 == pointer.len || (pointer.data[i + 1] != '0' && pointer.data[i + 1] != '1'))) {
+            return false;
+        }
+    }
+    return pointer.len > 1 && pointer.data[0] == '/';
+}
+
+const struct assay_json_value *assay_json_point(const struct assay_json *json,
+                                                struct assay_slice pointer)
+{
+    const json_t *at = json->root;
+    if (!assay_json_pointer_valid(pointer)) {
+        return NULL;
+    }
+    struct assay_slice rest = assay_slice_from(pointer, 1);
+    while (at != NULL && rest.data != NULL) {
+        at = named_member(at, assay_slice_cut(&rest, '/'));
+    }
+    return outer(at);
+}
+
+enum assay_json_type assay_json_value_type(const struct assay_json_value *value)
+{
+    return type_of(inner(value));
+}
+
+bool assay_json_value_string(const struct assay_json_value *value, struct assay_slice *ret)
+{
+    const json_t *text = inner(value);
+    if (!json_is_string(text)) {
+        return false;
+    }
+    *ret = assay_slice_of(json_string_value(text), json_string_length(text));
+    return true;
+}
+
+bool assay_json_value_i64(const struct assay_json_value *value, int64_t *ret)
+{
+    const json_t *number = inner(value);
+    if (!json_is_integer(number)) {
+        return false;
+    }
+    *ret = (int64_t)json_integer_value(number);
+    return true;
+}
+
+bool assay_json_value_raw(const struct assay_json_value *value, struct assay_arena *arena,
+                          struct assay_slice *ret)
+{
+    return dump(inner(value), arena, ret);
+}
+
+size_t assay_json_value_count(const struct assay_json_value *value)
+{
+    return json_array_size(inner(value));
+}
+
+const struct assay_json_value *assay_json_value_item(const struct assay_json_value *value,
+                                                     size_t index)
+{
+    return outer(json_array_get(inner(value), index));
 }

@@ -65,4 +65,31 @@ bool assay_json_each_item(const struct assay_json *json, struct assay_slice name
                           bool (*item)(void *context, const struct assay_json *item),
                           void *context);
 
+/* --- values inside --- */
+
+/* A value inside a parsed object, and as long-lived as that. */
+struct assay_json_value;
+
+/* The value that `pointer` names (RFC 6901: "/realm_access/roles", with ~1 for '/' and ~0 for '~' in
+ * a name), through members of objects alone; NULL when there is none. */
+const struct assay_json_value *assay_json_point(const struct assay_json *json,
+                                                struct assay_slice pointer);
+
+/* NULL is absent. */
+enum assay_json_type assay_json_value_type(const struct assay_json_value *value);
+
+/* As their namesakes above. */
+bool assay_json_value_string(const struct assay_json_value *value, struct assay_slice *ret);
+bool assay_json_value_i64(const struct assay_json_value *value, int64_t *ret);
+bool assay_json_value_raw(const struct assay_json_value *value, struct assay_arena *arena,
+                          struct assay_slice *ret);
+
+/* The items of an array; 0 when it is none. */
+size_t assay_json_value_count(const struct assay_json_value *value);
+const struct assay_json_value *assay_json_value_item(const struct assay_json_value *value,
+                                                     size_t index);
+
+/* Is `pointer` one that assay_json_point understands? */
+bool assay_json_pointer_valid(struct assay_slice pointer);
+
 #endif

@@ -11,11 +11,15 @@
 
 struct assay_loop;
 
-/* A descriptor whose readability is waited for. The owner fills it in and keeps it while watched.
- */
+#define ASSAY_READABLE 1u
+#define ASSAY_WRITABLE 2u
+
+/* A descriptor that is waited for. The owner fills it in and keeps it while watched. */
 struct assay_watch {
     int fd;
-    void (*ready)(struct assay_watch *watch); /* `fd` is readable; must read until it would block */
+    unsigned wants; /* ASSAY_READABLE, ASSAY_WRITABLE or both; 0: the first, once each time */
+    unsigned is;    /* out, for `ready`: which of them; both when it is broken */
+    void (*ready)(struct assay_watch *watch); /* where `wants` is 0, must read until it would block */
     void *context;                            /* the owner's */
     void *host;                               /* the loop's */
 };
@@ -23,7 +27,8 @@ struct assay_watch {
 /* A single shot. The owner fills it in and keeps it while set. */
 struct assay_timer {
     void (*fired)(struct assay_timer *timer);
-    void *context; /* the owner's */
+    bool background; /* keeps no worker from leaving that is told to */
+    void *context;   /* the owner's */
     void *host;    /* the loop's */
 };
 
@@ -35,7 +40,8 @@ struct assay_task {
 };
 
 struct assay_loop {
-    /* Fails with ASSAY_ERR_SYSTEM. */
+    /* Begins to wait; for a watch that is waited for already, what it wants may have changed. Fails
+     * with ASSAY_ERR_SYSTEM. */
     enum assay_status (*watch)(struct assay_loop *loop, struct assay_watch *watch,
                                struct assay_error *reterr);
     void (*unwatch)(struct assay_loop *loop, struct assay_watch *watch);

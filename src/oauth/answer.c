@@ -119,7 +119,7 @@ enum assay_status assay_answer_read(struct assay_slice body, struct assay_arena 
 {
     struct assay_slice active = ASSAY_SLICE("active");
     *ret = (struct assay_answer){0};
-    enum assay_status status = assay_json_open(body, ASSAY_MAX_JSON_DEPTH, &ret->json, reterr);
+    enum assay_status status = assay_json_open(body, ASSAY_MAX_ANSWER_DEPTH, &ret->json, reterr);
     if (status != ASSAY_OK) {
         return status;
     }

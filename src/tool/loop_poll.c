@@ -25,6 +25,11 @@ static enum assay_status watch(struct assay_loop *loop, struct assay_watch *w,
                                struct assay_error *reterr)
 {
     struct assay_poll *p = poll_of(loop);
+    for (size_t i = 0; i < p->watch_count; i++) {
+        if (p->watches[i] == w) {
+            return ASSAY_OK; /* what it wants is looked at each time */
+        }
+    }
     if (p->watch_count == ASSAY_POLL_MAX) {
         return assay_fail(ASSAY_ERR_SYSTEM, "too many descriptors watched", reterr);
     }
@@ -104,10 +109,27 @@ static void fire_timers(struct assay_poll *p)
     }
 }
 
-static void call_ready(struct assay_poll *p, int fd)
+static short events_of(const struct assay_watch *w)
+{
+    unsigned wants = w->wants == 0 ? ASSAY_READABLE : w->wants;
+    return (short)(((wants & ASSAY_READABLE) != 0 ? POLLIN : 0) |
+                   ((wants & ASSAY_WRITABLE) != 0 ? POLLOUT : 0));
+}
+
+static unsigned ready_of(short revents)
+{
+    if ((revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+        return ASSAY_READABLE | ASSAY_WRITABLE;
+    }
+    return ((revents & POLLIN) != 0 ? ASSAY_READABLE : 0) |
+           ((revents & POLLOUT) != 0 ? ASSAY_WRITABLE : 0);
+}
+
+static void call_ready(struct assay_poll *p, int fd, short revents)
 {
     for (size_t i = 0; i < p->watch_count; i++) {
         if (p->watches[i]->fd == fd) {
+            p->watches[i]->is = ready_of(revents);
             p->watches[i]->ready(p->watches[i]);
             return;
         }
@@ -119,7 +141,7 @@ enum assay_status assay_poll_once(struct assay_poll *p, int64_t wait_ms, struct 
     struct pollfd fds[ASSAY_POLL_MAX];
     size_t count = p->watch_count;
     for (size_t i = 0; i < count; i++) {
-        fds[i] = (struct pollfd){.fd = p->watches[i]->fd, .events = POLLIN};
+        fds[i] = (struct pollfd){.fd = p->watches[i]->fd, .events = events_of(p->watches[i])};
     }
 
     int ready = poll(fds, (nfds_t)count, wait_of(p, wait_ms));
@@ -128,7 +150,7 @@ enum assay_status assay_poll_once(struct assay_poll *p, int64_t wait_ms, struct 
     }
     for (size_t i = 0; ready > 0 && i < count; i++) {
         if (fds[i].revents != 0) {
-            call_ready(p, fds[i].fd);
+            call_ready(p, fds[i].fd, fds[i].revents);
         }
     }
     fire_timers(p);

@@ -3,8 +3,6 @@
 #include "base/limits.h"
 #include "base/secret.h"
 
-extern ngx_module_t ngx_http_assay_server_module;
-
 /* Kept for a request whose body was not all there at once. */
 struct waiting {
     ngx_event_t late;
@@ -29,8 +27,12 @@ static void on_late(ngx_event_t *event)
 
 static void on_body(ngx_http_request_t *r)
 {
-    struct waiting *waiting = ngx_http_get_module_ctx(r, ngx_http_assay_server_module);
-    forget(waiting);
+    const ngx_pool_cleanup_t *cleanup = r->pool->cleanup;
+    while (cleanup->handler != forget) {
+        cleanup = cleanup->next;
+    }
+    const struct waiting *waiting = cleanup->data;
+    forget(cleanup->data);
     waiting->ready(r);
 }
 
@@ -47,7 +49,6 @@ static struct waiting *wait_for(ngx_http_request_t *r, ngx_http_client_body_hand
     waiting->late.log = r->connection->log;
     waiting->ready = ready;
     cleanup->handler = forget;
-    ngx_http_set_ctx(r, waiting, ngx_http_assay_server_module);
     return waiting;
 }
 

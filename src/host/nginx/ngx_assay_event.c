@@ -4,31 +4,64 @@
 
 #include "host/nginx/ngx_assay_event.h"
 
-static void on_readable(ngx_event_t *event)
+/* What is watched is this worker's alone: when it is told to leave, it need not be waited for. */
+static bool is_told_to_leave(const ngx_connection_t *connection)
+{
+    return connection->close;
+}
+
+static void on_event(ngx_event_t *event)
 {
     ngx_connection_t *connection = event->data;
     struct assay_watch *watch = connection->data;
+    if (is_told_to_leave(connection)) {
+        connection->close = 0; /* its owner closes it, or its time-out does */
+        return;
+    }
+    watch->is = event->write ? ASSAY_WRITABLE : ASSAY_READABLE;
     watch->ready(watch);
+}
+
+static ngx_connection_t *connect_fd(struct assay_watch *watch)
+{
+    ngx_connection_t *connection = ngx_get_connection(watch->fd, ngx_cycle->log);
+    if (connection != NULL) {
+        connection->data = watch;
+        connection->read->handler = on_event;
+        connection->read->log = ngx_cycle->log;
+        connection->write->handler = on_event;
+        connection->write->log = ngx_cycle->log;
+        watch->host = connection;
+    }
+    return connection;
+}
+
+/* Whoever says what it wants is told each time anew that it is so: libcurl does not read until it
+ * would block. */
+static ngx_int_t want(ngx_event_t *event, ngx_int_t which, bool wanted, ngx_uint_t flags)
+{
+    if (wanted == (event->active != 0)) {
+        return NGX_OK;
+    }
+    return wanted ? ngx_add_event(event, which, flags) : ngx_del_event(event, which, 0);
 }
 
 static enum assay_status watch_fd(struct assay_loop *loop, struct assay_watch *watch,
                                   struct assay_error *reterr)
 {
-    (void)loop;
-    ngx_connection_t *connection = ngx_get_connection(watch->fd, ngx_cycle->log);
+    bool once = watch->wants == 0;
+    unsigned wants = once ? ASSAY_READABLE : watch->wants;
+    ngx_uint_t flags = once && (ngx_event_flags & NGX_USE_CLEAR_EVENT) ? NGX_CLEAR_EVENT
+                                                                       : NGX_LEVEL_EVENT;
+    ngx_connection_t *connection = watch->host != NULL ? watch->host : connect_fd(watch);
     if (connection == NULL) {
-        return assay_fail(ASSAY_ERR_SYSTEM, "no nginx connection is free for the store", reterr);
+        return assay_fail(ASSAY_ERR_SYSTEM, "no nginx connection is free", reterr);
     }
-    connection->data = watch;
-    connection->read->handler = on_readable;
-    connection->read->log = ngx_cycle->log;
-    connection->write->log = ngx_cycle->log;
-    ngx_uint_t flags = (ngx_event_flags & NGX_USE_CLEAR_EVENT) ? NGX_CLEAR_EVENT : NGX_LEVEL_EVENT;
-    if (ngx_add_event(connection->read, NGX_READ_EVENT, flags) != NGX_OK) {
-        ngx_free_connection(connection);
-        return assay_fail(ASSAY_ERR_SYSTEM, "nginx cannot watch the store's descriptor", reterr);
+    if (want(connection->read, NGX_READ_EVENT, (wants & ASSAY_READABLE) != 0, flags) != NGX_OK ||
+        want(connection->write, NGX_WRITE_EVENT, (wants & ASSAY_WRITABLE) != 0, flags) != NGX_OK) {
+        loop->unwatch(loop, watch);
+        return assay_fail(ASSAY_ERR_SYSTEM, "nginx cannot watch a descriptor", reterr);
     }
-    watch->host = connection;
     return ASSAY_OK;
 }
 
@@ -39,7 +72,8 @@ static void unwatch_fd(struct assay_loop *loop, struct assay_watch *watch)
     if (connection == NULL) {
         return;
     }
-    (void)ngx_del_event(connection->read, NGX_READ_EVENT, 0);
+    (void)want(connection->read, NGX_READ_EVENT, false, 0);
+    (void)want(connection->write, NGX_WRITE_EVENT, false, 0);
     ngx_free_connection(connection);
     connection->fd = (ngx_socket_t)-1; /* the descriptor is its owner's to close */
     watch->host = NULL;
@@ -78,6 +112,7 @@ static bool set_timer(struct assay_loop *loop, struct assay_timer *timer, int64_
             return false; /* late changes are then answered late, by the writer */
         }
         ngx_assay_timer_init(own, on_timer, timer);
+        own->event.cancelable = timer->background;
         timer->host = own;
     }
     ngx_add_timer(&own->event, (ngx_msec_t)delay_ms);

@@ -1,0 +1,36 @@
+/* Who asks about which token: one of a host's workers at a time (DESIGN section 5, coalescing). In
+ * memory that they share; a worker that dies holds nothing up. */
+#ifndef ASSAY_GUARD_ASKING_H
+#define ASSAY_GUARD_ASKING_H
+
+#include "guard/claim.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ASSAY_ASKING_KEY_LEN 32
+
+struct assay_asking;
+
+size_t assay_asking_size(size_t slots);
+/* A table in memory that is aligned to 64 bytes and all zeros. */
+struct assay_asking *assay_asking_init(void *memory, size_t slots);
+
+enum assay_asking_role {
+    ASSAY_ASKING_MINE,   /* ask, and end it */
+    ASSAY_ASKING_OTHERS, /* somebody else asks: look again in a few milliseconds */
+    ASSAY_ASKING_ALONE,  /* the place is taken by another token: ask, without ending it */
+    ASSAY_ASKING_FAILED, /* somebody has asked in vain: `*ret_failure` tells */
+};
+
+/* May `me` ask about `key`? A failure is shared if its question was sent at `since_ms` or later. */
+enum assay_asking_role assay_asking_begin(struct assay_asking *asking,
+                                          const uint8_t key[ASSAY_ASKING_KEY_LEN], int64_t since_ms,
+                                          const struct assay_process *me, unsigned *ret_failure);
+
+/* The question that was mine is over. `failure` is 0 for an answer, else what those are told who
+ * waited for it elsewhere (1 to 255); `asked_ms` is when it was sent. */
+void assay_asking_end(struct assay_asking *asking, const uint8_t key[ASSAY_ASKING_KEY_LEN],
+                      unsigned failure, int64_t asked_ms, const struct assay_process *me);
+
+#endif

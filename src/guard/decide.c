@@ -1,0 +1,248 @@
+#include "guard/decide.h"
+
+#include "base/secret.h"
+
+struct assay_slice assay_source_name(enum assay_decide_source source)
+{
+    switch (source) {
+    case ASSAY_SOURCE_NONE:
+        return ASSAY_SLICE("NONE");
+    case ASSAY_SOURCE_HIT:
+        return ASSAY_SLICE("HIT");
+    case ASSAY_SOURCE_MISS:
+        return ASSAY_SLICE("MISS");
+    case ASSAY_SOURCE_SHARED:
+        return ASSAY_SLICE("SHARED");
+    case ASSAY_SOURCE_STALE:
+        return ASSAY_SLICE("STALE");
+    }
+    return ASSAY_SLICE("NONE");
+}
+
+/* --- entries of the cache --- */
+
+/* How `fault` is kept in the flags of an entry. */
+#define FAULT_MASK 0x3u
+
+static struct assay_kept kept_of(const struct assay_cached *cached)
+{
+    return (struct assay_kept){
+        .active = true,
+        .fault = (enum assay_kept_fault)(cached->flags & FAULT_MASK),
+        .expires_at_s = cached->expires_at_s,
+        .not_before_s = cached->not_before_s,
+        .values = assay_slice_of(cached->payload, cached->len),
+    };
+}
+
+/* What is left of a token's life, by the server's own clock, counted from when it was asked. */
+static int64_t dies_at(const struct assay_kept *kept, int64_t asked_ms, int64_t server_now_s)
+{
+    static const int64_t longest_s = INT64_MAX / 4000; /* nothing below overflows */
+    int64_t left_s = kept->expires_at_s - server_now_s;
+    if (kept->expires_at_s == 0 || left_s > longest_s) {
+        return INT64_MAX;
+    }
+    return asked_ms + (left_s > 0 ? left_s * 1000 : 0);
+}
+
+bool assay_decide_keep(const struct assay_told *told, int64_t asked_ms, int64_t server_now_s,
+                       struct assay_cached *ret)
+{
+    const struct assay_kept *kept = &told->kept;
+    if (!kept->active || kept->values.len > sizeof(ret->payload)) {
+        return false;
+    }
+    *ret = (struct assay_cached){
+        .asked_ms = asked_ms,
+        .dies_ms = dies_at(kept, asked_ms, server_now_s),
+        .expires_at_s = kept->expires_at_s,
+        .not_before_s = kept->not_before_s,
+        .log = told->freshness.log,
+        .as_of = told->freshness.as_of,
+        .subject = told->subject,
+        .client = told->client,
+        .flags = (uint32_t)kept->fault,
+        .len = (uint16_t)kept->values.len,
+    };
+    memcpy(ret->keys, told->freshness.keys, sizeof(ret->keys));
+    if (kept->values.len != 0) {
+        memcpy(ret->payload, kept->values.data, kept->values.len);
+    }
+    return true;
+}
+
+/* --- deciding --- */
+
+static void decide(struct assay_decide *op, int64_t now_s)
+{
+    op->known = true;
+    op->reason = assay_rules_judge(&op->policy->rules, &op->kept, now_s,
+                                   op->policy->provider->leeway_s, &op->failed);
+}
+
+static enum assay_decide_step done(struct assay_decide *op, enum assay_reason reason)
+{
+    op->reason = reason;
+    return ASSAY_DECIDE_DONE;
+}
+
+static int64_t age_allowed(const struct assay_decide *op, bool active)
+{
+    int64_t max_age = op->policy->max_age_ms;
+    int64_t inactive = op->policy->provider->inactive_age_ms;
+    return active || max_age < inactive ? max_age : inactive;
+}
+
+bool assay_decide_accepts(const struct assay_decide *op, bool active, int64_t asked_ms)
+{
+    return op->entered_ms - asked_ms <= age_allowed(op, active);
+}
+
+/* An inactive answer that is young enough. */
+static bool is_known_dead(struct assay_decide *op)
+{
+    int64_t asked_ms = 0;
+    if (!assay_cache_find_inactive(op->cache, op->key, &asked_ms) ||
+        !assay_decide_accepts(op, false, asked_ms)) {
+        return false;
+    }
+    op->kept = (struct assay_kept){0};
+    return true;
+}
+
+/* An active one, no older than `age_ms` and within the life that the server gave the token. */
+static bool is_known_alive(struct assay_decide *op, int64_t age_ms)
+{
+    if (op->cache == NULL || !assay_cache_find(op->cache, op->key, &op->cached)) {
+        return false;
+    }
+    op->kept = kept_of(&op->cached);
+    return op->entered_ms - op->cached.asked_ms <= age_ms && op->entered_ms < op->cached.dies_ms;
+}
+
+static enum assay_decide_step look(struct assay_decide *op, enum assay_decide_source source,
+                                   int64_t now_s)
+{
+    if (is_known_alive(op, age_allowed(op, true)) || (op->cache != NULL && is_known_dead(op))) {
+        op->source = source;
+        decide(op, now_s);
+        return ASSAY_DECIDE_DONE;
+    }
+    return ASSAY_DECIDE_ASK;
+}
+
+enum assay_decide_step assay_decide_begin(struct assay_decide *op,
+                                          const struct assay_bearer_request *request,
+                                          struct assay_arena *arena,
+                                          struct assay_digester *digester, int64_t now_s)
+{
+    op->known = false;
+    op->failed = NULL;
+    op->source = ASSAY_SOURCE_NONE;
+    op->has_token = true;
+    switch (assay_bearer_find(request, &op->policy->sources, arena, &op->token)) {
+    case ASSAY_BEARER_NONE:
+        op->has_token = false;
+        return done(op, op->policy->optional ? ASSAY_REASON_OK : ASSAY_REASON_NO_TOKEN);
+    case ASSAY_BEARER_ONE:
+        break;
+    case ASSAY_BEARER_SEVERAL:
+    case ASSAY_BEARER_MALFORMED:
+    case ASSAY_BEARER_TOO_LONG:
+        return done(op, ASSAY_REASON_MALFORMED);
+    }
+    if (assay_provider_key(op->policy->scope, op->token, digester, op->key, NULL) != ASSAY_OK) {
+        return done(op, ASSAY_REASON_FAULT);
+    }
+    return look(op, ASSAY_SOURCE_HIT, now_s);
+}
+
+enum assay_decide_step assay_decide_again(struct assay_decide *op, int64_t now_s)
+{
+    return look(op, ASSAY_SOURCE_SHARED, now_s);
+}
+
+void assay_decide_told(struct assay_decide *op, const struct assay_kept *kept,
+                       enum assay_decide_source source, int64_t now_s)
+{
+    op->kept = *kept;
+    op->source = source;
+    decide(op, now_s);
+}
+
+void assay_decide_trouble(struct assay_decide *op, enum assay_reason why, int64_t now_s)
+{
+    bool may_be_stale = !op->policy->own_max_age && why != ASSAY_REASON_FAULT &&
+                        why != ASSAY_REASON_AS_REJECTS_US;
+    if (may_be_stale && is_known_alive(op, op->policy->provider->staleness_ms)) {
+        op->source = ASSAY_SOURCE_STALE;
+        decide(op, now_s);
+        return;
+    }
+    (void)done(op, why);
+}
+
+/* --- refusals --- */
+
+static enum assay_challenge_error error_of(enum assay_reason reason)
+{
+    switch (reason) {
+    case ASSAY_REASON_MALFORMED:
+        return ASSAY_CHALLENGE_INVALID_REQUEST;
+    case ASSAY_REASON_INACTIVE:
+    case ASSAY_REASON_EXPIRED:
+    case ASSAY_REASON_NOT_YET:
+    case ASSAY_REASON_WRONG_ISSUER:
+    case ASSAY_REASON_BOUND:
+    case ASSAY_REASON_NO_ACCESS_TOKEN:
+    case ASSAY_REASON_WRONG_AUDIENCE:
+        return ASSAY_CHALLENGE_INVALID_TOKEN;
+    case ASSAY_REASON_SCOPE:
+    case ASSAY_REASON_CLAIM:
+        return ASSAY_CHALLENGE_INSUFFICIENT_SCOPE;
+    case ASSAY_REASON_OK:
+    case ASSAY_REASON_NO_TOKEN:
+    case ASSAY_REASON_UNREACHABLE:
+    case ASSAY_REASON_UNUSABLE:
+    case ASSAY_REASON_AS_REJECTS_US:
+    case ASSAY_REASON_BUSY:
+    case ASSAY_REASON_FAULT:
+        break;
+    }
+    return ASSAY_CHALLENGE_NONE;
+}
+
+static bool is_trouble(enum assay_reason reason)
+{
+    return reason == ASSAY_REASON_UNREACHABLE || reason == ASSAY_REASON_UNUSABLE ||
+           reason == ASSAY_REASON_AS_REJECTS_US || reason == ASSAY_REASON_BUSY ||
+           reason == ASSAY_REASON_FAULT;
+}
+
+/* What the failed rule says instead, if it does. */
+static enum assay_challenge_error chosen_error(const struct assay_decide *op)
+{
+    unsigned chosen = op->failed == NULL ? 0 : op->failed->http_status;
+    if (chosen == 0) {
+        return error_of(op->reason);
+    }
+    return chosen == 401 ? ASSAY_CHALLENGE_INVALID_TOKEN : ASSAY_CHALLENGE_INSUFFICIENT_SCOPE;
+}
+
+unsigned assay_decide_status(const struct assay_decide *op)
+{
+    return is_trouble(op->reason) ? 503 : assay_challenge_status(chosen_error(op));
+}
+
+void assay_decide_challenge(const struct assay_decide *op, struct assay_buf *out)
+{
+    struct assay_challenge challenge = {.realm = op->policy->realm, .error = chosen_error(op)};
+    if (is_trouble(op->reason)) {
+        return;
+    }
+    if (op->reason == ASSAY_REASON_SCOPE && op->failed != NULL) {
+        challenge.scope = op->failed->scope;
+    }
+    assay_challenge_write(&challenge, out);
+}

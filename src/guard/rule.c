@@ -1,0 +1,128 @@
+#include "guard/rule.h"
+
+#include "oauth/scope.h"
+
+struct assay_slice assay_reason_name(enum assay_reason reason)
+{
+    switch (reason) {
+    case ASSAY_REASON_OK:
+        return ASSAY_SLICE("ok");
+    case ASSAY_REASON_NO_TOKEN:
+        return ASSAY_SLICE("no_token");
+    case ASSAY_REASON_MALFORMED:
+        return ASSAY_SLICE("malformed");
+    case ASSAY_REASON_INACTIVE:
+        return ASSAY_SLICE("inactive");
+    case ASSAY_REASON_EXPIRED:
+        return ASSAY_SLICE("expired");
+    case ASSAY_REASON_NOT_YET:
+        return ASSAY_SLICE("not_yet");
+    case ASSAY_REASON_WRONG_ISSUER:
+        return ASSAY_SLICE("wrong_issuer");
+    case ASSAY_REASON_BOUND:
+        return ASSAY_SLICE("bound");
+    case ASSAY_REASON_NO_ACCESS_TOKEN:
+        return ASSAY_SLICE("no_access_token");
+    case ASSAY_REASON_WRONG_AUDIENCE:
+        return ASSAY_SLICE("wrong_audience");
+    case ASSAY_REASON_SCOPE:
+        return ASSAY_SLICE("scope");
+    case ASSAY_REASON_CLAIM:
+        return ASSAY_SLICE("claim");
+    case ASSAY_REASON_UNREACHABLE:
+        return ASSAY_SLICE("unreachable");
+    case ASSAY_REASON_UNUSABLE:
+        return ASSAY_SLICE("unusable");
+    case ASSAY_REASON_AS_REJECTS_US:
+        return ASSAY_SLICE("as_rejects_us");
+    case ASSAY_REASON_BUSY:
+        return ASSAY_SLICE("busy");
+    case ASSAY_REASON_FAULT:
+        return ASSAY_SLICE("fault");
+    }
+    return ASSAY_SLICE("fault");
+}
+
+static enum assay_reason judge_fault(enum assay_kept_fault fault)
+{
+    switch (fault) {
+    case ASSAY_KEPT_GOOD:
+        return ASSAY_REASON_OK;
+    case ASSAY_KEPT_FOREIGN:
+        return ASSAY_REASON_WRONG_ISSUER;
+    case ASSAY_KEPT_BOUND:
+        return ASSAY_REASON_BOUND;
+    case ASSAY_KEPT_NO_ACCESS:
+        return ASSAY_REASON_NO_ACCESS_TOKEN;
+    }
+    return ASSAY_REASON_FAULT;
+}
+
+static enum assay_reason judge_token(const struct assay_kept *kept, int64_t now_s, int64_t leeway_s)
+{
+    if (!kept->active) {
+        return ASSAY_REASON_INACTIVE;
+    }
+    if (kept->expires_at_s != 0 && now_s >= kept->expires_at_s) {
+        return ASSAY_REASON_EXPIRED;
+    }
+    if (kept->not_before_s > now_s && kept->not_before_s - now_s > leeway_s) {
+        return ASSAY_REASON_NOT_YET;
+    }
+    return judge_fault(kept->fault);
+}
+
+/* Is one of the words of `wanted` the audience, or one of several? */
+static bool is_for(const struct assay_kept_value *audience, struct assay_slice wanted)
+{
+    while (wanted.data != NULL) {
+        if (assay_kept_has(audience, assay_slice_cut(&wanted, ' '))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A scope that is no string has been refused with the answer. */
+static bool has_scope(const struct assay_kept_value *scope, struct assay_slice wanted)
+{
+    return scope->kind == ASSAY_KEPT_STRING && assay_scope_contains(scope->text, wanted);
+}
+
+static enum assay_reason judge_rule(const struct assay_rules *rules, const struct assay_rule *rule,
+                                    struct assay_slice values)
+{
+    struct assay_kept_value value;
+    if (rule->audience.len != 0) {
+        value = assay_kept_at(values, rules->audience_at);
+        if (!is_for(&value, rule->audience)) {
+            return ASSAY_REASON_WRONG_AUDIENCE;
+        }
+    }
+    if (rule->scope.len != 0) {
+        value = assay_kept_at(values, rules->scope_at);
+        if (!has_scope(&value, rule->scope)) {
+            return ASSAY_REASON_SCOPE;
+        }
+    }
+    if (rule->claim.len != 0) {
+        value = assay_kept_at(values, rule->claim_at);
+        if (!assay_kept_has(&value, rule->value)) {
+            return ASSAY_REASON_CLAIM;
+        }
+    }
+    return ASSAY_REASON_OK;
+}
+
+enum assay_reason assay_rules_judge(const struct assay_rules *rules, const struct assay_kept *kept,
+                                    int64_t now_s, int64_t leeway_s,
+                                    const struct assay_rule **ret_failed)
+{
+    enum assay_reason reason = judge_token(kept, now_s, leeway_s);
+    *ret_failed = NULL;
+    for (size_t i = 0; i < rules->count && reason == ASSAY_REASON_OK; i++) {
+        reason = judge_rule(rules, &rules->rules[i], kept->values);
+        *ret_failed = reason == ASSAY_REASON_OK ? NULL : &rules->rules[i];
+    }
+    return reason;
+}

@@ -1,0 +1,270 @@
+#include "host/nginx/ngx_assay_decision.h"
+
+#include "base/secret.h"
+#include "host/nginx/ngx_assay_clock.h"
+#include "host/nginx/ngx_assay_guard_conf.h"
+
+#define QUERY_ARENA 8192 /* what decoding a query may take */
+
+/* --- the record --- */
+
+/* The request ends. Whoever waits for an answer need not any more. */
+static void on_end(void *data)
+{
+    struct ngx_assay_record *record = data;
+    for (struct ngx_assay_decision *d = record->decisions; d != NULL; d = d->next) {
+        if (d->waiting) {
+            d->waiting = false;
+            ngx_assay_ask_cancel(&d->waiter);
+        }
+    }
+}
+
+static struct ngx_assay_record *find_record(ngx_http_request_t *r)
+{
+    for (ngx_pool_cleanup_t *cleanup = r->main->pool->cleanup; cleanup != NULL;
+         cleanup = cleanup->next) {
+        if (cleanup->handler == on_end) {
+            return cleanup->data;
+        }
+    }
+    return NULL;
+}
+
+static bool copy(ngx_pool_t *pool, struct assay_slice text, struct assay_slice *ret)
+{
+    u_char *bytes = text.len == 0 ? NULL : ngx_pnalloc(pool, text.len);
+    *ret = assay_slice_of(bytes, bytes == NULL ? 0 : text.len);
+    if (bytes != NULL) {
+        ngx_memcpy(bytes, text.data, text.len);
+    }
+    return ret->len == text.len;
+}
+
+/* The values of all Cookie fields, joined as HTTP/2 has it (RFC 9113 section 8.2.3). */
+static bool join_cookies(ngx_http_request_t *r, struct assay_slice *ret)
+{
+    ngx_table_elt_t **cookies = r->headers_in.cookies.elts;
+    size_t len = 0;
+    for (ngx_uint_t i = 0; i < r->headers_in.cookies.nelts; i++) {
+        len += cookies[i]->value.len + 2;
+    }
+    u_char *out = len == 0 ? NULL : ngx_pnalloc(r->main->pool, len);
+    *ret = assay_slice_of(out, 0);
+    for (ngx_uint_t i = 0; i < r->headers_in.cookies.nelts && out != NULL; i++) {
+        out = ngx_cpymem(out, cookies[i]->value.data, cookies[i]->value.len);
+        out = ngx_cpymem(out, "; ", 2);
+    }
+    ret->len = out == NULL ? 0 : len;
+    return ret->len == len;
+}
+
+static bool is_authorization(const ngx_table_elt_t *header)
+{
+    return header->key.len == sizeof("authorization") - 1 &&
+           ngx_strncasecmp(header->key.data, (u_char *)"authorization", header->key.len) == 0;
+}
+
+static bool read_authorization(ngx_http_request_t *r, struct assay_bearer_request *ret)
+{
+    struct assay_slice first = {0};
+    for (ngx_list_part_t *part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+        ngx_table_elt_t *headers = part->elts;
+        for (ngx_uint_t i = 0; i < part->nelts; i++) {
+            if (is_authorization(&headers[i]) && ret->authorization_count++ == 0) {
+                first = ngx_assay_slice(&headers[i].value);
+            }
+        }
+    }
+    return copy(r->main->pool, first, &ret->authorization);
+}
+
+/* What the client sent is read once, from its own request: what an internal redirect or a subrequest
+ * makes of the query, or we of the fields, does not count. */
+static bool read_credentials(ngx_http_request_t *r, struct assay_bearer_request *ret)
+{
+    ngx_http_request_t *main = r->main;
+    ngx_str_t query = ngx_null_string;
+    u_char *mark = main->unparsed_uri.len == 0
+                       ? NULL
+                       : ngx_strlchr(main->unparsed_uri.data,
+                                     main->unparsed_uri.data + main->unparsed_uri.len, '?');
+    if (mark != NULL) {
+        query.data = mark + 1;
+        query.len = (size_t)(main->unparsed_uri.data + main->unparsed_uri.len - query.data);
+    }
+    return read_authorization(main, ret) && join_cookies(main, &ret->cookies) &&
+           copy(main->pool, ngx_assay_slice(&query), &ret->query);
+}
+
+static struct ngx_assay_record *record_of(ngx_http_request_t *r)
+{
+    struct ngx_assay_record *record = find_record(r);
+    if (record != NULL) {
+        return record;
+    }
+    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->main->pool, sizeof(*record));
+    if (cleanup == NULL) {
+        return NULL;
+    }
+    record = cleanup->data;
+    *record = (struct ngx_assay_record){.lives = true};
+    if (!read_credentials(r, &record->credentials)) {
+        return NULL;
+    }
+    cleanup->handler = on_end;
+    return record;
+}
+
+const struct assay_bearer_request *ngx_assay_decision_credentials(ngx_http_request_t *r)
+{
+    const struct ngx_assay_record *record = find_record(r);
+    return record == NULL ? NULL : &record->credentials;
+}
+
+/* --- decisions --- */
+
+struct ngx_assay_decision *ngx_assay_decision_find(ngx_http_request_t *r,
+                                                   const struct assay_policy *policy)
+{
+    const struct ngx_assay_record *record = find_record(r);
+    struct ngx_assay_decision *d = record == NULL ? NULL : record->decisions;
+    while (d != NULL && !(d->op.policy == policy && d->done)) {
+        d = d->next;
+    }
+    return d;
+}
+
+static struct ngx_assay_decision *find_own(struct ngx_assay_record *record, ngx_http_request_t *r,
+                                           const struct assay_policy *policy)
+{
+    struct ngx_assay_decision *d = record->decisions;
+    while (d != NULL && !(d->op.policy == policy && (d->done || d->request == r))) {
+        d = d->next;
+    }
+    return d;
+}
+
+/* The values that a question was answered with end with it. */
+static void keep_values(struct ngx_assay_decision *d)
+{
+    struct assay_slice values = d->op.kept.values;
+    bool own = values.data == d->op.cached.payload;
+    if (d->op.known && !own && !copy(d->request->main->pool, values, &d->op.kept.values)) {
+        d->op.known = false;
+        d->op.reason = ASSAY_REASON_FAULT;
+    }
+}
+
+static void on_answered(struct ngx_assay_waiter *waiter)
+{
+    struct ngx_assay_decision *d = ngx_queue_data(waiter, struct ngx_assay_decision, waiter);
+    d->waiting = false;
+    d->done = true;
+    keep_values(d);
+    d->decided(d);
+}
+
+static struct ngx_assay_decision *add(struct ngx_assay_record *record, ngx_http_request_t *r,
+                                      const struct assay_policy *policy)
+{
+    struct ngx_assay_decision *d = ngx_palloc(r->main->pool, sizeof(*d));
+    if (d == NULL) {
+        return NULL;
+    }
+    /* op.cached is large, and written before it is read */
+    ngx_memzero(d, offsetof(struct ngx_assay_decision, op.cached));
+    d->record = record;
+    d->request = r;
+    d->op.policy = policy;
+    d->next = record->decisions;
+    record->decisions = d;
+    return d;
+}
+
+static ngx_int_t wait_for(struct ngx_assay_decision *d, ngx_http_request_t *r)
+{
+    d->waiter = (struct ngx_assay_waiter){
+        .op = &d->op,
+        .provider = ngx_queue_data(d->op.policy->provider, struct ngx_assay_provider, core),
+        .address = r->connection->sockaddr,
+        .address_len = r->connection->socklen,
+        .answered = on_answered,
+    };
+    d->waiting = ngx_assay_ask(&d->waiter);
+    if (d->waiting) {
+        return NGX_AGAIN;
+    }
+    d->done = true;
+    d->op.reason = ASSAY_REASON_FAULT;
+    return NGX_OK;
+}
+
+static ngx_int_t decide(struct ngx_assay_decision *d, ngx_http_request_t *r)
+{
+    uint8_t room[QUERY_ARENA];
+    struct assay_arena arena;
+    struct assay_arena *used = &arena;
+    struct assay_digester *digester = ngx_assay_asker_digester();
+    struct ngx_assay_guard_zone *zone = ngx_assay_asker_zone();
+    d->op.entered_ms = ngx_assay_boot_ms();
+    if (digester == NULL || zone == NULL) {
+        d->done = true;
+        d->op.reason = ASSAY_REASON_FAULT;
+        return NGX_OK;
+    }
+    d->op.cache = zone->cache;
+    if (d->op.policy->sources.query.len != 0) {
+        /* the token lies in it while it is asked about */
+        u_char *lasting = ngx_palloc(r->main->pool, QUERY_ARENA);
+        if (lasting == NULL) {
+            return NGX_ERROR;
+        }
+        assay_arena_init(used, lasting, QUERY_ARENA);
+    } else {
+        assay_arena_init(used, room, sizeof(room));
+    }
+    d->done = assay_decide_begin(&d->op, &d->record->credentials, used, digester,
+                                 ngx_assay_now_s()) == ASSAY_DECIDE_DONE;
+    ngx_int_t rc = d->done ? NGX_OK : wait_for(d, r);
+    if (d->op.policy->sources.query.len == 0) {
+        assay_arena_release(used);
+    }
+    return rc;
+}
+
+ngx_int_t ngx_assay_decision_make(ngx_http_request_t *r, const struct assay_policy *policy,
+                                  void (*decided)(struct ngx_assay_decision *decision),
+                                  struct ngx_assay_decision **ret)
+{
+    struct ngx_assay_record *record = record_of(r);
+    if (record == NULL) {
+        return NGX_ERROR;
+    }
+    struct ngx_assay_decision *d = find_own(record, r, policy);
+    if (d == NULL) {
+        d = add(record, r, policy);
+        if (d == NULL) {
+            return NGX_ERROR;
+        }
+        d->decided = decided;
+        ngx_int_t rc = decide(d, r);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+    *ret = d;
+    return d->done ? NGX_OK : NGX_AGAIN;
+}
+
+ngx_int_t ngx_assay_decision_wave(ngx_http_request_t *r, const struct assay_policy *policy)
+{
+    struct ngx_assay_record *record = record_of(r);
+    struct ngx_assay_decision *d = record == NULL ? NULL : add(record, r, policy);
+    if (d == NULL) {
+        return NGX_ERROR;
+    }
+    d->done = true;
+    d->op.reason = ASSAY_REASON_OK;
+    return NGX_OK;
+}
