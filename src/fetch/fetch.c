@@ -139,8 +139,9 @@ static int on_timeout(CURLM *multi, long timeout_ms, void *context)
 /* --- look-ups of names --- */
 
 /* libcurl looks names up in threads of its own. It leaves one behind that is not done when its
- * exchange ends (CURLOPT_QUICK_EXIT), which is what keeps a worker from stopping for it; so that they
- * cannot become ever more, there is a bound, and one that was left behind counts for a while. */
+ * exchange ends (CURLOPT_QUICK_EXIT), which is what keeps a worker from stopping for it; so that
+ * they cannot become ever more, there is a bound, and one that was left behind counts for a while.
+ */
 static int on_lookup(void *resolver, void *reserved, void *context)
 {
     struct exchange *exchange = context;
@@ -215,8 +216,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 
 static bool is_field(struct assay_slice line, struct assay_slice name)
 {
-    return line.len > name.len &&
-           assay_slice_equal_nocase(assay_slice_head(line, name.len), name);
+    return line.len > name.len && assay_slice_equal_nocase(assay_slice_head(line, name.len), name);
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *context)
@@ -263,7 +263,7 @@ static bool append_field(struct curl_slist **fields, const char *name, const cha
         return false;
     }
     memcpy(line, name, strlen(name));
-    memcpy(line + strlen(name), value, strlen(value) + 1);
+    memcpy(line + strlen(name), value, size - strlen(name));
     bool good = append_line(fields, line);
     assay_secret_wipe(line, size);
     free(line);
@@ -544,9 +544,10 @@ enum assay_status assay_fetcher_open(struct assay_loop *loop,
     }
     fetcher->loop = loop;
     fetcher->options = *options;
-    fetcher->timer = (struct assay_timer){.fired = on_timer, .background = true, .context = fetcher};
-    fetcher->lookups_over = (struct assay_timer){
-        .fired = on_lookups_over, .background = true, .context = fetcher};
+    fetcher->timer =
+        (struct assay_timer){.fired = on_timer, .background = true, .context = fetcher};
+    fetcher->lookups_over =
+        (struct assay_timer){.fired = on_lookups_over, .background = true, .context = fetcher};
     fetcher->ca_file = options->ca_file == NULL ? NULL : strdup(options->ca_file);
     fetcher->multi = curl_multi_init();
     if (fetcher->multi == NULL || set_multi(fetcher) != CURLM_OK ||

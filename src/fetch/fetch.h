@@ -35,23 +35,23 @@ void assay_fetcher_close(struct assay_fetcher *fetcher);
 
 /* Why nothing usable came back. */
 enum assay_fetch_result {
-    ASSAY_FETCH_OK = 0, /* an answer, of whatever status */
-    ASSAY_FETCH_FAILED, /* no connection, no whole answer, or not in time */
+    ASSAY_FETCH_OK = 0,  /* an answer, of whatever status */
+    ASSAY_FETCH_FAILED,  /* no connection, no whole answer, or not in time */
     ASSAY_FETCH_REFUSED, /* more than was allowed: bytes, an encoding, a protocol */
 };
 
 /* One exchange. The owner fills in what is marked and keeps all of it, what it points to included,
  * until done() has run or cancel has returned. */
 struct assay_fetch {
-    const char *url;      /* in */
-    int64_t timeout_ms;   /* in: for the whole of it */
-    const char *content_type; /* in: of `body`; NULL: a GET without one */
-    const char *accept;   /* in */
-    const char *authorization; /* in: the value of that field; NULL: none. Secret */
-    const char *header;   /* in: one more field, as "Name: value"; NULL: none */
-    struct assay_slice body; /* in: sent as it is */
+    const char *url;                         /* in */
+    int64_t timeout_ms;                      /* in: for the whole of it */
+    const char *content_type;                /* in: of `body`; NULL: a GET without one */
+    const char *accept;                      /* in */
+    const char *authorization;               /* in: the value of that field; NULL: none. Secret */
+    const char *header;                      /* in: one more field, as "Name: value"; NULL: none */
+    struct assay_slice body;                 /* in: sent as it is */
     void (*done)(struct assay_fetch *fetch); /* in; never from inside start */
-    void *context;        /* the owner's */
+    void *context;                           /* the owner's */
 
     enum assay_fetch_result result; /* out, as what follows; slices are gone after done() */
     const char *what;               /* constant text */
@@ -65,12 +65,13 @@ struct assay_fetch {
     void *private;
 };
 
-/* Is `url` one that may be fetched: https, or http to this machine or where cleartext is allowed, no
- * user in it? */
+/* Is `url` one that may be fetched: https, or http to this machine or where cleartext is allowed,
+ * no user in it? */
 bool assay_fetch_url_allowed(const char *url, bool allow_cleartext);
 
 /* Begins. Fails with ASSAY_ERR_SYNTAX for a URL that is not allowed, ASSAY_ERR_LIMIT when too many
- * names are being looked up in vain, ASSAY_ERR_SYSTEM when memory is out; done() is then not called.
+ * names are being looked up in vain, ASSAY_ERR_SYSTEM when memory is out; done() is then not
+ * called.
  */
 ASSAY_MUST_USE enum assay_status assay_fetch_start(struct assay_fetcher *fetcher,
                                                    struct assay_fetch *fetch,

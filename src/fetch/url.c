@@ -13,7 +13,8 @@ static bool is_this_machine(const char *host, size_t len)
     return false;
 }
 
-/* Cleartext never leaves the machine unasked. A user name in the URL would hide which host it names.
+/* Cleartext never leaves the machine unasked. A user name in the URL would hide which host it
+ * names.
  */
 bool assay_fetch_url_allowed(const char *url, bool allow_cleartext)
 {

@@ -283,7 +283,8 @@ static void count(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* A word of the entry changes only behind its claim: each is a release store, so none shows before. */
+/* A word of the entry changes only behind its claim: each is a release store, so none shows before.
+ */
 static void write_entry(struct entry *entry, const struct place *place,
                         const struct assay_cached *from)
 {
@@ -340,7 +341,8 @@ static size_t way_of(struct assay_cache *cache, const struct place *place)
     return way;
 }
 
-/* One that was never used; else the next that nobody read since the hand was here last. */
+/* One that was never used; else the next that nobody read since the hand was here last. What has
+ * just been stored has not been read either: so tokens that come once make room for each other. */
 static size_t way_for(struct assay_cache *cache, const struct place *place)
 {
     struct set *set = set_at(cache, place->set);
@@ -362,31 +364,30 @@ static size_t way_for(struct assay_cache *cache, const struct place *place)
 }
 
 void assay_cache_put(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
-                     const struct assay_cached *from, const struct assay_process *me)
+                     const struct assay_cached *entry, const struct assay_process *me)
 {
     struct place place = place_of(cache, key);
     struct set *set = set_at(cache, place.set);
-    if (!holds(cache, &place, from)) {
+    if (!holds(cache, &place, entry)) {
         count(&cache->refused);
         return;
     }
     size_t way = way_of(cache, &place);
     bool known = way < WAYS;
     way = known ? way : way_for(cache, &place);
-    struct entry *entry = entry_at(cache, place.set, way);
-    if (!take(cache, entry, me)) {
+    struct entry *there = entry_at(cache, place.set, way);
+    if (!take(cache, there, me)) {
         return; /* another process stores here: then this answer is asked for again */
     }
-    bool newer_there = has_key(entry, place.key) &&
-                       read_word(entry, WORD_GENERATION) == from->generation &&
-                       (int64_t)read_word(entry, WORD_ASKED) > from->asked_ms;
+    bool newer_there = has_key(there, place.key) &&
+                       read_word(there, WORD_GENERATION) == entry->generation &&
+                       (int64_t)read_word(there, WORD_ASKED) > entry->asked_ms;
     if (!newer_there) {
-        write_entry(entry, &place, from);
+        write_entry(there, &place, entry);
         atomic_store_explicit(&set->tags[way], place.tag, memory_order_relaxed);
         count(&cache->stored);
     }
-    assay_claim_give(&entry->claim);
-    touch(set, way);
+    assay_claim_give(&there->claim);
 }
 
 /* --- inactive answers --- */
@@ -504,6 +505,9 @@ static void begin(struct assay_cache *cache, const struct assay_flush *flush)
 static bool is_meant(const struct entry *entry, const struct assay_flush *flush,
                      const struct place *place)
 {
+    if ((int64_t)read_word(entry, WORD_ASKED) > flush->now_ms) {
+        return false; /* asked for since */
+    }
     switch (flush->kind) {
     case ASSAY_FLUSH_TOKEN:
         return has_key(entry, place->key);

@@ -2,9 +2,9 @@
  * reader that meets a writer takes it for a miss, and a writer that died at any instruction is in
  * nobody's way.
  *
- * An entry has 512 bytes and lies in one of 8 places of its set. A set's tags and its clock hand are
- * one cache line, so that a miss costs one and a hit a few more. Inactive answers have small entries
- * of their own, so that junk drives out nothing that lives. */
+ * An entry has 512 bytes and lies in one of 8 places of its set. A set's tags and its clock hand
+ * are one cache line, so that a miss costs one and a hit a few more. Inactive answers have small
+ * entries of their own, so that junk drives out nothing that lives. */
 #ifndef ASSAY_GUARD_CACHE_H
 #define ASSAY_GUARD_CACHE_H
 
@@ -21,12 +21,12 @@
 
 /* One active answer, outside the shared memory. */
 struct assay_cached {
-    uint64_t generation;   /* of the cache when the question was sent */
-    int64_t asked_ms;      /* CLOCK_BOOTTIME when that was */
-    int64_t dies_ms;       /* CLOCK_BOOTTIME; INT64_MAX: the server said no end */
-    int64_t expires_at_s;  /* wall clock; 0: not said */
-    int64_t not_before_s;  /* likewise */
-    uint64_t log;          /* 0: not told, as what follows */
+    uint64_t generation;  /* of the cache when the question was sent */
+    int64_t asked_ms;     /* CLOCK_BOOTTIME when that was */
+    int64_t dies_ms;      /* CLOCK_BOOTTIME; INT64_MAX: the server said no end */
+    int64_t expires_at_s; /* wall clock; 0: not said */
+    int64_t not_before_s; /* likewise */
+    uint64_t log;         /* 0: not told, as what follows */
     uint64_t as_of;
     uint64_t keys[ASSAY_FRESHNESS_KINDS];
     uint64_t subject; /* what a flush compares; 0: none */
@@ -41,14 +41,14 @@ struct assay_cache;
 /* What it counts, since it was made. */
 struct assay_cache_counts {
     uint64_t stored;
-    uint64_t evicted;   /* live or not: the set was full */
+    uint64_t evicted;    /* live or not: the set was full */
     uint64_t taken_over; /* from writers that died */
-    uint64_t refused;   /* came too late: what was flushed after the question is not stored */
+    uint64_t refused;    /* came too late: what was flushed after the question is not stored */
     uint64_t flushed;
 };
 
-/* A cache in `size` bytes at `memory`, which is aligned to 64 bytes and all zeros; NULL when that is
- * too small for anything useful (64 KiB). */
+/* A cache in `size` bytes at `memory`, which is aligned to 64 bytes and all zeros; NULL when that
+ * is too small for anything useful (64 KiB). */
 struct assay_cache *assay_cache_init(void *memory, size_t size);
 
 /* How many active answers there is room for. */
@@ -58,7 +58,8 @@ size_t assay_cache_room(const struct assay_cache *cache);
 bool assay_cache_find(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
                       struct assay_cached *ret);
 
-/* Stores `entry`, unless a newer one is there, or what it is about was flushed after it was asked. */
+/* Stores `entry`, unless a newer one is there, or what it is about was flushed after it was asked.
+ */
 void assay_cache_put(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
                      const struct assay_cached *entry, const struct assay_process *me);
 

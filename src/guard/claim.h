@@ -12,8 +12,8 @@ struct assay_process {
     bool (*alive)(uint32_t id);
 };
 
-/* Even: free. Odd: held, by the process in bits 1 to 32. The bits above count, so that whoever reads
- * what it guards sees by the word alone that nobody wrote meanwhile. */
+/* Even: free. Odd: held, by the process in bits 1 to 32. The bits above count, so that whoever
+ * reads what it guards sees by the word alone that nobody wrote meanwhile. */
 typedef _Atomic uint64_t assay_claim;
 
 /* Is `word` that of a claim that is held? */
@@ -22,8 +22,8 @@ static inline bool assay_claim_is_held(uint64_t word)
     return (word & 1) != 0;
 }
 
-/* Takes the claim, if it is free or its holder is gone. A holder of our own id is a process that had
- * it before us: nobody holds a claim twice. */
+/* Takes the claim, if it is free or its holder is gone. A holder of our own id is a process that
+ * had it before us: nobody holds a claim twice. */
 bool assay_claim_take(assay_claim *claim, const struct assay_process *me);
 
 /* Gives it back; the next even word. */

@@ -173,8 +173,8 @@ void assay_decide_told(struct assay_decide *op, const struct assay_kept *kept,
 
 void assay_decide_trouble(struct assay_decide *op, enum assay_reason why, int64_t now_s)
 {
-    bool may_be_stale = !op->policy->own_max_age && why != ASSAY_REASON_FAULT &&
-                        why != ASSAY_REASON_AS_REJECTS_US;
+    bool may_be_stale =
+        !op->policy->own_max_age && why != ASSAY_REASON_FAULT && why != ASSAY_REASON_AS_REJECTS_US;
     if (may_be_stale && is_known_alive(op, op->policy->provider->staleness_ms)) {
         op->source = ASSAY_SOURCE_STALE;
         decide(op, now_s);

@@ -22,9 +22,9 @@ struct assay_policy {
     struct assay_rules rules;
     struct assay_bearer_sources sources;
     struct assay_slice realm;
-    bool optional;       /* who brings no token passes, without identity */
-    int64_t max_age_ms;  /* of the provider, or less; 0: asks every time */
-    bool own_max_age;    /* the location says so itself: then no older answer will do, ever */
+    bool optional;      /* who brings no token passes, without identity */
+    int64_t max_age_ms; /* of the provider, or less; 0: asks every time */
+    bool own_max_age;   /* the location says so itself: then no older answer will do, ever */
 };
 
 enum assay_decide_step {
@@ -36,9 +36,9 @@ enum assay_decide_step {
 enum assay_decide_source {
     ASSAY_SOURCE_NONE = 0, /* none was wanted */
     ASSAY_SOURCE_HIT,
-    ASSAY_SOURCE_MISS,     /* asked for this request */
-    ASSAY_SOURCE_SHARED,   /* asked for another one that came at about the same time */
-    ASSAY_SOURCE_STALE,    /* the server cannot be asked */
+    ASSAY_SOURCE_MISS,   /* asked for this request */
+    ASSAY_SOURCE_SHARED, /* asked for another one that came at about the same time */
+    ASSAY_SOURCE_STALE,  /* the server cannot be asked */
 };
 
 /* The name in capitals, as $assay_cache_status has it. Constant text. */
@@ -57,8 +57,8 @@ struct assay_decide {
     enum assay_decide_source source;
     const struct assay_rule *failed;
     bool has_token;
-    bool known;               /* `kept` is what the decision rests on */
-    struct assay_kept kept;   /* borrows from `cached` or from the answer */
+    bool known;             /* `kept` is what the decision rests on */
+    struct assay_kept kept; /* borrows from `cached` or from the answer */
     struct assay_cached cached;
 };
 
@@ -94,8 +94,9 @@ void assay_decide_challenge(const struct assay_decide *op, struct assay_buf *out
 
 /* --- answers that come --- */
 
-/* Makes of what was told, asked at `asked_ms` (CLOCK_BOOTTIME), what the cache keeps. `server_now_s`
- * is the server's clock in that answer, or ours where it did not say. False when it does not fit. */
+/* Makes of what was told, asked at `asked_ms` (CLOCK_BOOTTIME), what the cache keeps.
+ * `server_now_s` is the server's clock in that answer, or ours where it did not say. False when it
+ * does not fit. */
 bool assay_decide_keep(const struct assay_told *told, int64_t asked_ms, int64_t server_now_s,
                        struct assay_cached *ret);
 

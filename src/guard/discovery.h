@@ -1,4 +1,5 @@
-/* Authorization server metadata (RFC 8414) as the guard uses it: from the issuer to the endpoint. */
+/* Authorization server metadata (RFC 8414) as the guard uses it: from the issuer to the endpoint.
+ */
 #ifndef ASSAY_GUARD_DISCOVERY_H
 #define ASSAY_GUARD_DISCOVERY_H
 
@@ -8,7 +9,8 @@
 #include "base/slice.h"
 #include "base/status.h"
 
-/* Where metadata may lie: that of RFC 8414 section 3 first, then that of OpenID Connect Discovery. */
+/* Where metadata may lie: that of RFC 8414 section 3 first, then that of OpenID Connect Discovery.
+ */
 enum assay_discovery_place {
     ASSAY_DISCOVERY_OAUTH = 0,
     ASSAY_DISCOVERY_OPENID,
@@ -22,10 +24,8 @@ void assay_discovery_url(struct assay_slice issuer, enum assay_discovery_place p
 /* Reads the metadata in `body`: it must be that of `issuer`, as bytes (RFC 8414 section 3.3), and
  * name an introspection endpoint, which is copied into `arena`. ASSAY_ERR_SYNTAX when it is not,
  * ASSAY_ERR_LIMIT when it is nested too deeply or the arena is spent. */
-ASSAY_MUST_USE enum assay_status assay_discovery_read(struct assay_slice body,
-                                                      struct assay_slice issuer,
-                                                      struct assay_arena *arena,
-                                                      struct assay_slice *ret_endpoint,
-                                                      struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status
+assay_discovery_read(struct assay_slice body, struct assay_slice issuer, struct assay_arena *arena,
+                     struct assay_slice *ret_endpoint, struct assay_error *reterr);
 
 #endif

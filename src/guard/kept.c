@@ -94,8 +94,9 @@ static enum assay_kept_fault fault_of(const struct assay_answer *answer, struct 
     if (issuer.len != 0 && answer->issuer.len != 0 && !assay_slice_equal(answer->issuer, issuer)) {
         return ASSAY_KEPT_FOREIGN;
     }
-    if (answer->confirmed || (answer->token_type.len != 0 &&
-                              !assay_slice_equal_nocase(answer->token_type, ASSAY_SLICE("Bearer")))) {
+    if (answer->confirmed ||
+        (answer->token_type.len != 0 &&
+         !assay_slice_equal_nocase(answer->token_type, ASSAY_SLICE("Bearer")))) {
         return ASSAY_KEPT_BOUND;
     }
     /* Some servers answer for refresh tokens as well, and say so in a member of their own. */

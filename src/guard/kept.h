@@ -28,9 +28,9 @@ size_t assay_claims_find(const struct assay_claims *claims, struct assay_slice p
 /* Why an active answer is of no use to a bearer, whatever a location requires. */
 enum assay_kept_fault {
     ASSAY_KEPT_GOOD = 0,
-    ASSAY_KEPT_FOREIGN, /* `iss` is another issuer */
-    ASSAY_KEPT_BOUND,   /* bound to a key, or of a type that is not Bearer: more than the token is
-                           wanted (RFC 7800 section 3.1, RFC 9449 section 7.2) */
+    ASSAY_KEPT_FOREIGN,   /* `iss` is another issuer */
+    ASSAY_KEPT_BOUND,     /* bound to a key, or of a type that is not Bearer: more than the token is
+                             wanted (RFC 7800 section 3.1, RFC 9449 section 7.2) */
     ASSAY_KEPT_NO_ACCESS, /* a refresh token */
 };
 
@@ -38,19 +38,17 @@ enum assay_kept_fault {
 struct assay_kept {
     bool active;
     enum assay_kept_fault fault;
-    int64_t expires_at_s; /* seconds since the epoch; 0: not said */
-    int64_t not_before_s; /* likewise */
+    int64_t expires_at_s;      /* seconds since the epoch; 0: not said */
+    int64_t not_before_s;      /* likewise */
     struct assay_slice values; /* encoded: one for each of the claims */
 };
 
 /* Takes what is to be kept of `answer`: the values of `claims` go into `*out`, which ret->values
  * borrows from. ASSAY_ERR_LIMIT when they do not fit, or a value is longer than 65,535 bytes. */
-ASSAY_MUST_USE enum assay_status assay_kept_write(const struct assay_answer *answer,
-                                                  const struct assay_claims *claims,
-                                                  struct assay_slice issuer,
-                                                  struct assay_arena *arena, struct assay_buf *out,
-                                                  struct assay_kept *ret,
-                                                  struct assay_error *reterr);
+ASSAY_MUST_USE enum assay_status
+assay_kept_write(const struct assay_answer *answer, const struct assay_claims *claims,
+                 struct assay_slice issuer, struct assay_arena *arena, struct assay_buf *out,
+                 struct assay_kept *ret, struct assay_error *reterr);
 
 /* --- values --- */
 
@@ -75,9 +73,9 @@ bool assay_kept_next(struct assay_slice *list, struct assay_slice *ret);
 /* Is `value` the string `wanted`, a list with it, or a number or truth value written like it? */
 bool assay_kept_has(const struct assay_kept_value *value, struct assay_slice wanted);
 
-/* Appends `value` as text for a header or a log: a string as it is, a list with commas between, JSON
- * as it is. Bytes outside printable ASCII, '%', blanks at either end and, within a list, commas are
- * written as %XX, so that no value can end a line, add a header or pass for two. */
+/* Appends `value` as text for a header or a log: a string as it is, a list with commas between,
+ * JSON as it is. Bytes outside printable ASCII, '%', blanks at either end and, within a list,
+ * commas are written as %XX, so that no value can end a line, add a header or pass for two. */
 void assay_kept_print(const struct assay_kept_value *value, struct assay_buf *out);
 
 #endif

@@ -105,7 +105,8 @@ static enum assay_reason judge_status(const struct assay_provider_reply *reply,
         return ASSAY_REASON_AS_REJECTS_US;
     }
     if (reply->http_status == 429 || reply->http_status >= 500) {
-        (void)assay_fail(ASSAY_ERR_SYSTEM, "the authorization server says it is in trouble", reterr);
+        (void)assay_fail(ASSAY_ERR_SYSTEM, "the authorization server says it is in trouble",
+                         reterr);
         return ASSAY_REASON_UNREACHABLE;
     }
     if (reply->http_status != 200) {
@@ -123,12 +124,12 @@ static enum assay_status make_marks(const struct assay_answer *answer,
 {
     enum assay_status status = ASSAY_OK;
     if (answer->subject.len != 0) {
-        status = assay_mark_make(digester, ASSAY_MARK_SUBJECT, answer->subject, &ret->subject,
-                                 reterr);
+        status =
+            assay_mark_make(digester, ASSAY_MARK_SUBJECT, answer->subject, &ret->subject, reterr);
     }
     if (status == ASSAY_OK && answer->client_id.len != 0) {
-        status = assay_mark_make(digester, ASSAY_MARK_CLIENT, answer->client_id, &ret->client,
-                                 reterr);
+        status =
+            assay_mark_make(digester, ASSAY_MARK_CLIENT, answer->client_id, &ret->client, reterr);
     }
     return status;
 }
@@ -162,8 +163,7 @@ enum assay_reason assay_provider_read(const struct assay_provider *provider,
     if (assay_answer_read(reply->body, arena, &answer, reterr) != ASSAY_OK) {
         return ASSAY_REASON_UNUSABLE;
     }
-    enum assay_status status =
-        take(provider, &answer, claims, arena, out, digester, ret, reterr);
+    enum assay_status status = take(provider, &answer, claims, arena, out, digester, ret, reterr);
     assay_answer_close(&answer);
     if (status == ASSAY_ERR_CRYPTO) {
         return ASSAY_REASON_FAULT;

@@ -38,7 +38,7 @@ struct assay_provider {
     size_t endpoint_count;                             /* 0: discovered from the issuer */
     enum assay_guard_auth auth;
     struct assay_slice client_id;
-    struct assay_slice secret; /* or, for ASSAY_GUARD_AUTH_BEARER, the access token */
+    struct assay_slice secret;          /* or, for ASSAY_GUARD_AUTH_BEARER, the access token */
     struct assay_slice token_parameter; /* "token" */
     const struct assay_parameter *parameters; /* sent besides */
     size_t parameter_count;
@@ -89,9 +89,9 @@ ASSAY_MUST_USE enum assay_status assay_mark_make(struct assay_digester *digester
                                                  enum assay_mark_kind kind, struct assay_slice id,
                                                  uint64_t *ret, struct assay_error *reterr);
 
-/* Where the answers about `token` are kept: SHA-256 over all that decides what an answer means here.
- * `scope` is that of the provider and its configuration, made once by assay_provider_scope. Fails
- * with ASSAY_ERR_CRYPTO. */
+/* Where the answers about `token` are kept: SHA-256 over all that decides what an answer means
+ * here. `scope` is that of the provider and its configuration, made once by assay_provider_scope.
+ * Fails with ASSAY_ERR_CRYPTO. */
 ASSAY_MUST_USE enum assay_status assay_provider_scope(const struct assay_provider *provider,
                                                       const struct assay_claims *claims,
                                                       struct assay_digester *digester,

@@ -66,7 +66,7 @@ static enum assay_reason judge_token(const struct assay_kept *kept, int64_t now_
     if (kept->expires_at_s != 0 && now_s >= kept->expires_at_s) {
         return ASSAY_REASON_EXPIRED;
     }
-    if (kept->not_before_s > now_s && kept->not_before_s - now_s > leeway_s) {
+    if (kept->not_before_s - leeway_s > now_s) { /* neither is negative */
         return ASSAY_REASON_NOT_YET;
     }
     return judge_fault(kept->fault);

@@ -12,21 +12,21 @@
 enum assay_reason {
     ASSAY_REASON_OK = 0,
     ASSAY_REASON_NO_TOKEN,
-    ASSAY_REASON_MALFORMED,       /* several tokens, or what is no token: 400 */
-    ASSAY_REASON_INACTIVE,        /* the server says so: 401, like the next */
+    ASSAY_REASON_MALFORMED, /* several tokens, or what is no token: 400 */
+    ASSAY_REASON_INACTIVE,  /* the server says so: 401, like the next */
     ASSAY_REASON_EXPIRED,
-    ASSAY_REASON_NOT_YET,         /* before nbf */
+    ASSAY_REASON_NOT_YET, /* before nbf */
     ASSAY_REASON_WRONG_ISSUER,
     ASSAY_REASON_BOUND,           /* to a key that a bearer does not show */
     ASSAY_REASON_NO_ACCESS_TOKEN, /* a refresh token */
     ASSAY_REASON_WRONG_AUDIENCE,
-    ASSAY_REASON_SCOPE,           /* 403, like the next */
+    ASSAY_REASON_SCOPE, /* 403, like the next */
     ASSAY_REASON_CLAIM,
-    ASSAY_REASON_UNREACHABLE,     /* trouble with the authorization server: 503, like the next */
-    ASSAY_REASON_UNUSABLE,        /* it gave no answer that can be believed */
-    ASSAY_REASON_AS_REJECTS_US,   /* it does not accept our credentials */
-    ASSAY_REASON_BUSY,            /* too many questions under way */
-    ASSAY_REASON_FAULT,           /* our own: memory, or OpenSSL */
+    ASSAY_REASON_UNREACHABLE,   /* trouble with the authorization server: 503, like the next */
+    ASSAY_REASON_UNUSABLE,      /* it gave no answer that can be believed */
+    ASSAY_REASON_AS_REJECTS_US, /* it does not accept our credentials */
+    ASSAY_REASON_BUSY,          /* too many questions under way */
+    ASSAY_REASON_FAULT,         /* our own: memory, or OpenSSL */
 };
 
 /* The name in lower case: "inactive", "as_rejects_us". Constant text. */
@@ -38,8 +38,8 @@ struct assay_rule {
     struct assay_slice audience; /* one of these words; empty: any will do */
     struct assay_slice claim;    /* the claim that must have `value`; empty: none */
     struct assay_slice value;
-    size_t claim_at;             /* where it stands in the claims that are kept */
-    unsigned http_status;        /* 401 or 403 when it does not hold; 0: as RFC 6750 has it */
+    size_t claim_at;      /* where it stands in the claims that are kept */
+    unsigned http_status; /* 401 or 403 when it does not hold; 0: as RFC 6750 has it */
 };
 
 struct assay_rules {

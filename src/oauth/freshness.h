@@ -1,6 +1,6 @@
-/* The member `assay` of an active introspection answer: what a guard must know to tell later whether
- * the answer still holds (DESIGN section 5). The server writes it for a guard that asks with the
- * header `Assay-Guard: 1`. */
+/* The member `assay` of an active introspection answer: what a guard must know to tell later
+ * whether the answer still holds (DESIGN section 5). The server writes it for a guard that asks
+ * with the header `Assay-Guard: 1`. */
 #ifndef ASSAY_OAUTH_FRESHNESS_H
 #define ASSAY_OAUTH_FRESHNESS_H
 
@@ -35,8 +35,8 @@ struct assay_freshness {
 /* Writes the member. */
 void assay_freshness_write(const struct assay_freshness *freshness, struct assay_json_writer *w);
 
-/* Reads the member of `answer`; all zeros when there is none. ASSAY_ERR_SYNTAX when it is not of the
- * form above: it is then a server that speaks another language, and not to be understood. */
+/* Reads the member of `answer`; all zeros when there is none. ASSAY_ERR_SYNTAX when it is not of
+ * the form above: it is then a server that speaks another language, and not to be understood. */
 ASSAY_MUST_USE enum assay_status assay_freshness_read(const struct assay_json *answer,
                                                       struct assay_freshness *ret,
                                                       struct assay_error *reterr);

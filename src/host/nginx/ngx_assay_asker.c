@@ -95,7 +95,8 @@ static struct ngx_assay_question *find(struct ngx_assay_asker *asker, const uint
     ngx_queue_t *bucket = bucket_of(asker, key);
     for (ngx_queue_t *at = ngx_queue_head(bucket); at != ngx_queue_sentinel(bucket);
          at = ngx_queue_next(at)) {
-        struct ngx_assay_question *q = ngx_queue_data(at, struct ngx_assay_question, in_table);
+        struct ngx_assay_question *q =
+            ngx_assay_around(at, offsetof(struct ngx_assay_question, in_table));
         if (ngx_memcmp(q->key, key, sizeof(q->key)) == 0) {
             return q;
         }
@@ -194,14 +195,13 @@ static void answer(struct ngx_assay_waiter *waiter)
 
 static struct ngx_assay_waiter *first_of(ngx_queue_t *waiters)
 {
-    return ngx_queue_data(ngx_queue_head(waiters), struct ngx_assay_waiter, queue);
+    return ngx_assay_around(ngx_queue_head(waiters), offsetof(struct ngx_assay_waiter, queue));
 }
 
 /* To those who take the answer that is asked for, or to those who want one that is asked later. */
 static void admit(struct ngx_assay_question *q, struct ngx_assay_waiter *waiter)
 {
-    bool good = q->state != NGX_ASSAY_ASKING ||
-                assay_decide_accepts(waiter->op, true, q->asked_ms);
+    bool good = q->state != NGX_ASSAY_ASKING || assay_decide_accepts(waiter->op, true, q->asked_ms);
     join(q, good ? &q->waiters : &q->later, waiter);
 }
 
@@ -371,7 +371,8 @@ static void read_reply(struct ngx_assay_question *q, const struct assay_fetch *f
         fail(q, reason, error.what, fetch->retry_after_s);
     } else {
         note_success(q->asker, q->endpoint);
-        if (!keep(q, &told, fetch->date_s != 0 ? fetch->date_s : ngx_assay_now_s()) && !q->flushed) {
+        if (!keep(q, &told, fetch->date_s != 0 ? fetch->date_s : ngx_assay_now_s()) &&
+            !q->flushed) {
             q->flushed = true;
             send_question(q);
         } else {
@@ -428,7 +429,8 @@ static void send_question(struct ngx_assay_question *q)
     enum assay_status status = assay_fetch_start(asker->fetcher, &q->fetch, &error);
     if (status != ASSAY_OK) {
         drop_letter(q);
-        fail_soon(q, status == ASSAY_ERR_LIMIT ? ASSAY_REASON_BUSY : ASSAY_REASON_FAULT, error.what);
+        fail_soon(q, status == ASSAY_ERR_LIMIT ? ASSAY_REASON_BUSY : ASSAY_REASON_FAULT,
+                  error.what);
         return;
     }
     asker->asking++;
@@ -439,8 +441,7 @@ static void send_question(struct ngx_assay_question *q)
 static bool same_address(const struct ngx_assay_question *a, const struct ngx_assay_question *b)
 {
     return ngx_cmp_sockaddr((struct sockaddr *)(uintptr_t)&a->address, a->address_len,
-                            (struct sockaddr *)(uintptr_t)&b->address, b->address_len,
-                            0) == NGX_OK;
+                            (struct sockaddr *)(uintptr_t)&b->address, b->address_len, 0) == NGX_OK;
 }
 
 /* How many questions the client of `q` has under way. */
@@ -452,7 +453,7 @@ static ngx_uint_t held_by_client(const struct ngx_assay_question *q)
         for (ngx_queue_t *at = ngx_queue_head(bucket); at != ngx_queue_sentinel(bucket);
              at = ngx_queue_next(at)) {
             const struct ngx_assay_question *other =
-                ngx_queue_data(at, struct ngx_assay_question, in_table);
+                ngx_assay_around(at, offsetof(struct ngx_assay_question, in_table));
             held += other->state == NGX_ASSAY_ASKING && same_address(other, q) ? 1 : 0;
         }
     }
@@ -470,9 +471,9 @@ static bool may_send(const struct ngx_assay_question *q)
 void ngx_assay_asker_pump(struct ngx_assay_asker *asker)
 {
     ngx_queue_t *at = ngx_queue_head(&asker->line);
-    while (at != ngx_queue_sentinel(&asker->line) &&
-           asker->asking < asker->provider->asking_max) {
-        struct ngx_assay_question *q = ngx_queue_data(at, struct ngx_assay_question, in_line);
+    while (at != ngx_queue_sentinel(&asker->line) && asker->asking < asker->provider->asking_max) {
+        struct ngx_assay_question *q =
+            ngx_assay_around(at, offsetof(struct ngx_assay_question, in_line));
         at = ngx_queue_next(at);
         if (may_send(q)) {
             /* Sending may fail at once, and hand out: so begin at the head again. */
@@ -553,8 +554,9 @@ static void on_timer(ngx_event_t *event)
     if (q->failure != ASSAY_REASON_OK) {
         hand_out_trouble(q, q->failure);
     } else if (q->until_ms <= ngx_assay_boot_ms()) {
-        fail(q, q->state == NGX_ASSAY_QUEUED && q->asker->url_count != 0 ? ASSAY_REASON_BUSY
-                                                                         : ASSAY_REASON_UNREACHABLE,
+        fail(q,
+             q->state == NGX_ASSAY_QUEUED && q->asker->url_count != 0 ? ASSAY_REASON_BUSY
+                                                                      : ASSAY_REASON_UNREACHABLE,
              q->asker->url_count == 0 ? "the introspection endpoint is not known yet"
                                       : "no answer in time",
              0);
@@ -664,8 +666,8 @@ static void close_asker(struct ngx_assay_asker *asker)
     ngx_assay_discovery_end(asker);
     for (size_t i = 0; i < sizeof(asker->table) / sizeof(asker->table[0]); i++) {
         while (!ngx_queue_empty(&asker->table[i])) {
-            struct ngx_assay_question *q = ngx_queue_data(ngx_queue_head(&asker->table[i]),
-                                                          struct ngx_assay_question, in_table);
+            struct ngx_assay_question *q = ngx_assay_around(
+                ngx_queue_head(&asker->table[i]), offsetof(struct ngx_assay_question, in_table));
             assay_fetch_cancel(&q->fetch);
             let_go(&q->waiters);
             let_go(&q->later);

@@ -9,12 +9,13 @@
  * ran or the waiter was taken back. */
 struct ngx_assay_waiter {
     ngx_queue_t queue;
-    struct assay_decide *op;           /* in: what the answer is for */
+    struct assay_decide *op;             /* in: what the answer is for */
     struct ngx_assay_provider *provider; /* in */
-    struct sockaddr *address;          /* in: the client's, which holds only so many questions */
+    struct sockaddr *address;            /* in: the client's, which holds only so many questions */
     socklen_t address_len;
     void (*answered)(struct ngx_assay_waiter *waiter); /* in: op is decided now */
-    struct ngx_assay_question *question; /* NULL: does not wait */
+    void *context;                                     /* the owner's */
+    struct ngx_assay_question *question;               /* NULL: does not wait */
 };
 
 /* Waits for an answer about op->token. True: `answered` will be called, never from inside. False:

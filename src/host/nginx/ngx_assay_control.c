@@ -71,9 +71,12 @@ static ngx_int_t reply_counts(ngx_http_request_t *r, struct assay_cache *cache)
         struct assay_slice name;
         uint64_t value;
     } rows[] = {
-        {ASSAY_SLICE("room"), assay_cache_room(cache)},   {ASSAY_SLICE("stored"), counts.stored},
-        {ASSAY_SLICE("evicted"), counts.evicted},         {ASSAY_SLICE("refused"), counts.refused},
-        {ASSAY_SLICE("taken_over"), counts.taken_over},   {ASSAY_SLICE("flushed"), counts.flushed},
+        {ASSAY_SLICE("room"), assay_cache_room(cache)},
+        {ASSAY_SLICE("stored"), counts.stored},
+        {ASSAY_SLICE("evicted"), counts.evicted},
+        {ASSAY_SLICE("refused"), counts.refused},
+        {ASSAY_SLICE("taken_over"), counts.taken_over},
+        {ASSAY_SLICE("flushed"), counts.flushed},
         {ASSAY_SLICE("generation"), assay_cache_generation(cache)},
     };
     assay_buf_init(&out, room, sizeof(room));

@@ -1,4 +1,5 @@
-/* The administrator's endpoint of a guard: what it has cached can be flushed, and its counters read. */
+/* The administrator's endpoint of a guard: what it has cached can be flushed, and its counters
+ * read. */
 #ifndef ASSAY_HOST_NGX_ASSAY_CONTROL_H
 #define ASSAY_HOST_NGX_ASSAY_CONTROL_H
 

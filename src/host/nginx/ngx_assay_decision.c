@@ -79,8 +79,8 @@ static bool read_authorization(ngx_http_request_t *r, struct assay_bearer_reques
     return copy(r->main->pool, first, &ret->authorization);
 }
 
-/* What the client sent is read once, from its own request: what an internal redirect or a subrequest
- * makes of the query, or we of the fields, does not count. */
+/* What the client sent is read once, from its own request: what an internal redirect or a
+ * subrequest makes of the query, or we of the fields, does not count. */
 static bool read_credentials(ngx_http_request_t *r, struct assay_bearer_request *ret)
 {
     ngx_http_request_t *main = r->main;
@@ -158,7 +158,7 @@ static void keep_values(struct ngx_assay_decision *d)
 
 static void on_answered(struct ngx_assay_waiter *waiter)
 {
-    struct ngx_assay_decision *d = ngx_queue_data(waiter, struct ngx_assay_decision, waiter);
+    struct ngx_assay_decision *d = waiter->context;
     d->waiting = false;
     d->done = true;
     keep_values(d);
@@ -186,10 +186,12 @@ static ngx_int_t wait_for(struct ngx_assay_decision *d, ngx_http_request_t *r)
 {
     d->waiter = (struct ngx_assay_waiter){
         .op = &d->op,
-        .provider = ngx_queue_data(d->op.policy->provider, struct ngx_assay_provider, core),
+        .provider =
+            ngx_assay_around(d->op.policy->provider, offsetof(struct ngx_assay_provider, core)),
         .address = r->connection->sockaddr,
         .address_len = r->connection->socklen,
         .answered = on_answered,
+        .context = d,
     };
     d->waiting = ngx_assay_ask(&d->waiter);
     if (d->waiting) {

@@ -26,12 +26,14 @@ struct ngx_assay_record {
     bool lives;                              /* the main request does */
 };
 
-/* The decision by `policy` for the client's request that `r` is part of; NULL: none is known yet. */
+/* The decision by `policy` for the client's request that `r` is part of; NULL: none is known yet.
+ */
 struct ngx_assay_decision *ngx_assay_decision_find(ngx_http_request_t *r,
                                                    const struct assay_policy *policy);
 
-/* Decides `r` by `policy`. NGX_OK: `*ret` is done. NGX_AGAIN: it waits, and `decided` will be called
- * unless the request ends before; calling this again then gives the decision. NGX_ERROR: no memory.
+/* Decides `r` by `policy`. NGX_OK: `*ret` is done. NGX_AGAIN: it waits, and `decided` will be
+ * called unless the request ends before; calling this again then gives the decision. NGX_ERROR: no
+ * memory.
  */
 ngx_int_t ngx_assay_decision_make(ngx_http_request_t *r, const struct assay_policy *policy,
                                   void (*decided)(struct ngx_assay_decision *decision),

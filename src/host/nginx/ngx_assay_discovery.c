@@ -33,9 +33,8 @@ static void fail(struct ngx_assay_asker *asker, const char *what)
         delay *= 2;
     }
     ngx_uint_t level = asker->url_count == 0 ? NGX_LOG_ERR : NGX_LOG_WARN;
-    ngx_log_error(level, ngx_cycle->log, 0,
-                  "assay: provider \"%V\": no metadata at %s: %s", &asker->provider->name,
-                  asker->discovery_url, what);
+    ngx_log_error(level, ngx_cycle->log, 0, "assay: provider \"%V\": no metadata at %s: %s",
+                  &asker->provider->name, asker->discovery_url, what);
     again(asker, ngx_min(delay, AGAIN_MAX_MS));
 }
 

@@ -51,8 +51,8 @@ static enum assay_status watch_fd(struct assay_loop *loop, struct assay_watch *w
 {
     bool once = watch->wants == 0;
     unsigned wants = once ? ASSAY_READABLE : watch->wants;
-    ngx_uint_t flags = once && (ngx_event_flags & NGX_USE_CLEAR_EVENT) ? NGX_CLEAR_EVENT
-                                                                       : NGX_LEVEL_EVENT;
+    ngx_uint_t flags =
+        once && (ngx_event_flags & NGX_USE_CLEAR_EVENT) ? NGX_CLEAR_EVENT : NGX_LEVEL_EVENT;
     ngx_connection_t *connection = watch->host != NULL ? watch->host : connect_fd(watch);
     if (connection == NULL) {
         return assay_fail(ASSAY_ERR_SYSTEM, "no nginx connection is free", reterr);

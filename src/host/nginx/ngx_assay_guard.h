@@ -50,17 +50,17 @@ struct ngx_assay_guard_loc_conf {
     struct ngx_assay_provider *provider; /* NULL: no guard here */
     bool stated;                         /* assay_guard or assay_check stands here or around */
     bool off;
-    bool judge;                          /* the location has assay_check */
+    bool judge; /* the location has assay_check */
     bool optional;
     bool allow_preflight;
     bool satisfy_any;
-    int64_t max_age_ms;   /* -1: the provider's */
+    int64_t max_age_ms; /* -1: the provider's */
     ngx_str_t cookie;
     ngx_str_t query;
     struct ngx_assay_place place; /* of assay_guard or assay_check */
 
-    ngx_array_t rules;        /* of struct assay_rule */
-    bool rules_begin_anew;    /* after assay_require none */
+    ngx_array_t rules;     /* of struct assay_rule */
+    bool rules_begin_anew; /* after assay_require none */
     struct ngx_assay_place rules_place;
     ngx_str_t realm;          /* data NULL: that around */
     ngx_int_t forward;        /* NGX_CONF_UNSET, or an enum ngx_assay_forward */
@@ -82,11 +82,11 @@ struct ngx_assay_claim_variable {
 };
 
 struct ngx_assay_guard_main_conf {
-    ngx_array_t providers;    /* of struct ngx_assay_provider * */
-    ngx_array_t pointers;     /* of struct assay_slice: the claims that are kept */
+    ngx_array_t providers; /* of struct ngx_assay_provider * */
+    ngx_array_t pointers;  /* of struct assay_slice: the claims that are kept */
     struct assay_claims claims;
-    ngx_array_t policies;     /* of struct assay_policy * */
-    ngx_array_t identity;     /* of ngx_str_t: lower-case names that no client may set */
+    ngx_array_t policies; /* of struct assay_policy * */
+    ngx_array_t identity; /* of ngx_str_t: lower-case names that no client may set */
     ngx_shm_zone_t *zone;
     struct ngx_assay_place zone_place;
     bool used; /* some location is guarded or judges */
@@ -102,5 +102,12 @@ struct ngx_assay_guard_zone {
  * many. Only while the configuration is read. */
 size_t ngx_assay_guard_claim(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *conf,
                              struct assay_slice pointer);
+
+/* What `member`, `offset` bytes into it, is part of. nginx's ngx_queue_data would cast from bytes.
+ */
+static inline void *ngx_assay_around(const void *member, size_t offset)
+{
+    return (u_char *)(uintptr_t)member - offset;
+}
 
 #endif

@@ -71,8 +71,7 @@ ngx_int_t ngx_assay_refusal(ngx_http_request_t *r, struct ngx_assay_decision *d)
 static bool has_page(ngx_http_request_t *r, ngx_int_t status)
 {
     const ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    const ngx_http_err_page_t *pages =
-        core->error_pages == NULL ? NULL : core->error_pages->elts;
+    const ngx_http_err_page_t *pages = core->error_pages == NULL ? NULL : core->error_pages->elts;
     for (ngx_uint_t i = 0; pages != NULL && i < core->error_pages->nelts; i++) {
         if (pages[i].status == status) {
             return true;
@@ -110,8 +109,9 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct ngx_assay_decision *d)
         return status;
     }
     struct assay_slice body = body_of(&d->op);
-    ngx_http_complex_value_t value = {
-        .value = {.data = (u_char *)(uintptr_t)body.data, .len = body.len}};
+    ngx_http_complex_value_t value = {0};
+    value.value.data = (u_char *)(uintptr_t)body.data;
+    value.value.len = body.len;
     ngx_http_finalize_request(r, ngx_http_send_response(r, (ngx_uint_t)status, &type, &value));
     return NGX_DONE;
 }
@@ -140,7 +140,8 @@ static void resume(struct ngx_assay_decision *d)
     ngx_http_run_posted_requests(c);
 }
 
-/* A pre-flight of CORS brings no credentials; it is one only with both of its fields (Fetch, 4.8). */
+/* A pre-flight of CORS brings no credentials; it is one only with both of its fields (Fetch, 4.8).
+ */
 static bool is_preflight(ngx_http_request_t *r)
 {
     static const ngx_str_t origin = ngx_string("origin");
@@ -235,10 +236,11 @@ static bool is_open(ngx_uint_t status)
 
 static ngx_int_t stop(ngx_http_request_t *r, const struct ngx_assay_guard_loc_conf *conf)
 {
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "assay: a response of status %ui was about to leave the location guarded in %V:%ui "
-                  "without a decision: does \"return\" or \"error_page\" answer there?",
-                  r->headers_out.status, &conf->place.file, conf->place.line);
+    ngx_log_error(
+        NGX_LOG_ERR, r->connection->log, 0,
+        "assay: a response of status %ui was about to leave the location guarded in %V:%ui "
+        "without a decision: does \"return\" or \"error_page\" answer there?",
+        r->headers_out.status, &conf->place.file, conf->place.line);
     return ngx_http_filter_finalize_request(r, &ngx_http_assay_guard_filter_module,
                                             NGX_HTTP_INTERNAL_SERVER_ERROR);
 }

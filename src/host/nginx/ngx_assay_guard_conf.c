@@ -58,7 +58,8 @@ bool ngx_assay_read_ms(ngx_str_t *value, int64_t *ret)
     return true;
 }
 
-/* The file's bytes into the configuration's memory: one more than `max` tells that it is too long. */
+/* The file's bytes into the configuration's memory: one more than `max` tells that it is too long.
+ */
 static bool read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max, ngx_str_t *ret)
 {
     ngx_fd_t fd = ngx_open_file(path->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
@@ -169,16 +170,18 @@ char *ngx_assay_set_cache(ngx_conf_t *cf, ngx_command_t *command, void *conf)
         colon = ngx_strlchr(name.data, name.data + name.len, ':');
     }
     if (colon == NULL || colon == name.data) {
-        return ngx_assay_refuse(cf, "\"%V\" in \"assay_cache\": zone=NAME:SIZE is wanted, as in "
-                                    "zone=tokens:64m",
+        return ngx_assay_refuse(cf,
+                                "\"%V\" in \"assay_cache\": zone=NAME:SIZE is wanted, as in "
+                                "zone=tokens:64m",
                                 &arguments[1]);
     }
     ngx_str_t size = {.data = colon + 1, .len = (size_t)(name.data + name.len - colon - 1)};
     name.len = (size_t)(colon - name.data);
     ssize_t bytes = ngx_parse_size(&size);
     if (bytes == NGX_ERROR || bytes < MIN_ZONE) {
-        return ngx_assay_refuse(cf, "\"%V\" in \"assay_cache\": a size of at least 1m is wanted, as "
-                                    "in 64m (about 1,800 tokens a megabyte)",
+        return ngx_assay_refuse(cf,
+                                "\"%V\" in \"assay_cache\": a size of at least 1m is wanted, as "
+                                "in 64m (about 1,800 tokens a megabyte)",
                                 &size);
     }
     main->zone_place = ngx_assay_place(cf);
@@ -197,8 +200,9 @@ static struct ngx_assay_provider *find_provider(ngx_conf_t *cf, const ngx_str_t 
             return providers[i];
         }
     }
-    (void)ngx_assay_refuse(cf, "there is no provider \"%V\": define \"assay_provider %V { ... }\" in "
-                               "http, before it is used",
+    (void)ngx_assay_refuse(cf,
+                           "there is no provider \"%V\": define \"assay_provider %V { ... }\" in "
+                           "http, before it is used",
                            name, name);
     return NULL;
 }
@@ -305,8 +309,9 @@ static char *add_peer(ngx_conf_t *cf, ngx_str_t *value, struct ngx_assay_guard_l
     }
     ngx_int_t rc = ngx_ptocidr(value, cidr);
     return rc == NGX_OK ? NGX_CONF_OK
-                        : ngx_assay_refuse(cf, "\"from=%V\" in \"assay_check\": an address or a "
-                                               "network is wanted, as in 10.0.0.0/8, or all",
+                        : ngx_assay_refuse(cf,
+                                           "\"from=%V\" in \"assay_check\": an address or a "
+                                           "network is wanted, as in 10.0.0.0/8, or all",
                                            value);
 }
 
@@ -320,11 +325,11 @@ static char *read_check_option(ngx_conf_t *cf, ngx_str_t *argument,
     }
     const char *right = read_common(argument, loc, &known);
     if (!known) {
-        right = "there is no such option; there are max_age=, token_cookie=, token_query= and from=";
+        right =
+            "there is no such option; there are max_age=, token_cookie=, token_query= and from=";
     }
-    return right == NULL
-               ? NGX_CONF_OK
-               : ngx_assay_refuse(cf, "\"%V\" in \"assay_check\": %s", argument, right);
+    return right == NULL ? NGX_CONF_OK
+                         : ngx_assay_refuse(cf, "\"%V\" in \"assay_check\": %s", argument, right);
 }
 
 char *ngx_assay_set_check(ngx_conf_t *cf, ngx_command_t *command, void *conf)
@@ -372,8 +377,9 @@ char *ngx_assay_set_control(ngx_conf_t *cf, ngx_command_t *command, void *conf)
         return NGX_CONF_ERROR;
     }
     if (loc->control_secret.len < shortest) {
-        return ngx_assay_refuse(cf, "the secret file \"%V\" holds fewer than 32 characters: make one "
-                                    "with \"openssl rand -hex 32\"",
+        return ngx_assay_refuse(cf,
+                                "the secret file \"%V\" holds fewer than 32 characters: make one "
+                                "with \"openssl rand -hex 32\"",
                                 &path);
     }
     return NGX_CONF_OK;
@@ -393,12 +399,14 @@ static struct assay_rule *add_rule(struct ngx_assay_guard_loc_conf *loc)
 static char *require_claim(ngx_conf_t *cf, ngx_str_t *value, struct assay_rule *rule)
 {
     u_char *equals = ngx_strlchr(value->data, value->data + value->len, '=');
-    ngx_str_t name = {.data = value->data, .len = equals == NULL ? 0 : (size_t)(equals - value->data)};
+    ngx_str_t name = {.data = value->data,
+                      .len = equals == NULL ? 0 : (size_t)(equals - value->data)};
     ngx_str_t pointer = ngx_assay_claim_pointer(cf->pool, &name);
     if (pointer.len == 0) {
-        return ngx_assay_refuse(cf, "\"claim %V\" in \"assay_require\": NAME=VALUE is wanted, as in "
-                                    "role=admin, or a JSON pointer, as in "
-                                    "/realm_access/roles=admin",
+        return ngx_assay_refuse(cf,
+                                "\"claim %V\" in \"assay_require\": NAME=VALUE is wanted, as in "
+                                "role=admin, or a JSON pointer, as in "
+                                "/realm_access/roles=admin",
                                 value);
     }
     rule->claim = ngx_assay_slice(&pointer);
@@ -423,8 +431,9 @@ static char *require_one(ngx_conf_t *cf, const ngx_str_t *word, ngx_str_t *value
     rule->scope = ngx_assay_slice(value);
     return assay_scope_valid(rule->scope)
                ? NGX_CONF_OK
-               : ngx_assay_refuse(cf, "\"scope %V\" in \"assay_require\": words with single spaces "
-                                      "between are wanted, as in \"read write\"",
+               : ngx_assay_refuse(cf,
+                                  "\"scope %V\" in \"assay_require\": words with single spaces "
+                                  "between are wanted, as in \"read write\"",
                                   value);
 }
 
@@ -462,8 +471,9 @@ static char *require_pair(ngx_conf_t *cf, ngx_uint_t at, struct ngx_assay_guard_
 {
     ngx_str_t *arguments = cf->args->elts;
     if (!is_requirement(&arguments[at]) || at + 1 == cf->args->nelts) {
-        return ngx_assay_refuse(cf, "\"%V\" in \"assay_require\": scope, audience or claim is wanted, "
-                                    "each with its value behind it, error=, or none",
+        return ngx_assay_refuse(cf,
+                                "\"%V\" in \"assay_require\": scope, audience or claim is wanted, "
+                                "each with its value behind it, error=, or none",
                                 &arguments[at]);
     }
     struct assay_rule *rule = add_rule(loc);
@@ -518,7 +528,8 @@ char *ngx_assay_set_forward(ngx_conf_t *cf, ngx_command_t *command, void *conf)
     }
     bool token = ngx_assay_is(&arguments[1], "token");
     if (!token && !ngx_assay_is(&arguments[1], "none")) {
-        return ngx_assay_refuse(cf, "\"%V\" in \"assay_forward\": it is token or none", &arguments[1]);
+        return ngx_assay_refuse(cf, "\"%V\" in \"assay_forward\": it is token or none",
+                                &arguments[1]);
     }
     loc->forward = token ? NGX_ASSAY_FORWARD_TOKEN : NGX_ASSAY_FORWARD_NONE;
     return NGX_CONF_OK;
@@ -593,13 +604,15 @@ char *ngx_assay_set_set_header(ngx_conf_t *cf, ngx_command_t *command, void *con
     ngx_memzero(header, sizeof(*header));
     header->name = arguments[1];
     if (!is_field_name(&header->name) || !fold(cf, &header->name, &header->lowcase)) {
-        return ngx_assay_refuse(cf, "\"%V\" in \"assay_set_header\": the name of a header is wanted, "
-                                    "of letters, digits and hyphens",
+        return ngx_assay_refuse(cf,
+                                "\"%V\" in \"assay_set_header\": the name of a header is wanted, "
+                                "of letters, digits and hyphens",
                                 &header->name);
     }
     if (is_of_nginx(cf, &header->lowcase)) {
-        return ngx_assay_refuse(cf, "\"%V\" in \"assay_set_header\": nginx itself uses that header: "
-                                    "take another name, as in X-User",
+        return ngx_assay_refuse(cf,
+                                "\"%V\" in \"assay_set_header\": nginx itself uses that header: "
+                                "take another name, as in X-User",
                                 &header->name);
     }
     ngx_http_compile_complex_value_t compile = {

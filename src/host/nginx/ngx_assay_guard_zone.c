@@ -46,8 +46,7 @@ ngx_int_t ngx_assay_guard_zone_add(ngx_conf_t *cf, struct ngx_assay_guard_main_c
 {
     static ngx_str_t name = ngx_string("assay_guard");
     if (conf->zone == NULL) {
-        conf->zone =
-            ngx_shared_memory_add(cf, &name, DEFAULT_SIZE, &ngx_http_assay_guard_module);
+        conf->zone = ngx_shared_memory_add(cf, &name, DEFAULT_SIZE, &ngx_http_assay_guard_module);
     }
     if (conf->zone == NULL) {
         return NGX_ERROR;

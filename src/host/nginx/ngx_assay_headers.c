@@ -6,8 +6,8 @@
 
 /* --- the list of fields --- */
 
-/* The list's last part is full as it is: the next field gets a part of its own, of as many. A part of
- * none would be no room at all: it takes the next field where the one that was cut out lay. */
+/* The list's last part is full as it is: the next field gets a part of its own, of as many. A part
+ * of none would be no room at all: it takes the next field where the one that was cut out lay. */
 static void close_last(ngx_list_t *list, const ngx_list_part_t *part)
 {
     if (list->last == part) {
@@ -152,8 +152,8 @@ static ngx_int_t push(ngx_list_t *list, const ngx_str_t *name, const ngx_str_t *
     return NGX_OK;
 }
 
-/* A value that would end the line is no value: only what the operator wrote around our variables, or
- * variables of others, can hold such bytes. */
+/* A value that would end the line is no value: only what the operator wrote around our variables,
+ * or variables of others, can hold such bytes. */
 static bool is_field_value(const ngx_str_t *value)
 {
     for (size_t i = 0; i < value->len; i++) {
@@ -259,8 +259,8 @@ static void drop_cookie(ngx_http_request_t *r, struct assay_slice name)
     }
 }
 
-/* The parameter's bytes become '-' where they lie, so that logs do not have them either; the request
- * that is passed on is written anew from what is left. */
+/* The parameter's bytes become '-' where they lie, so that logs do not have them either; the
+ * request that is passed on is written anew from what is left. */
 static void drop_query(ngx_http_request_t *r, struct assay_slice name)
 {
     struct assay_slice rest = ngx_assay_slice(&r->args);

@@ -38,8 +38,7 @@ static bool may_ask(ngx_http_request_t *r, const struct ngx_assay_guard_loc_conf
     if (conf->peers == NULL) {
         return is_loopback(r->connection->sockaddr);
     }
-    return is_any(conf->peers) ||
-           ngx_cidr_match(r->connection->sockaddr, conf->peers) == NGX_OK;
+    return is_any(conf->peers) || ngx_cidr_match(r->connection->sockaddr, conf->peers) == NGX_OK;
 }
 
 static ngx_int_t send_status(ngx_http_request_t *r, ngx_int_t status)
@@ -82,9 +81,10 @@ ngx_int_t ngx_assay_judge(ngx_http_request_t *r)
         ngx_http_get_module_loc_conf(r, ngx_http_assay_guard_module);
     struct ngx_assay_decision *d = NULL;
     if (!may_ask(r, conf)) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "assay: the judge endpoint was asked from an address that \"assay_check\" does "
-                      "not name: add from= if it may");
+        ngx_log_error(
+            NGX_LOG_WARN, r->connection->log, 0,
+            "assay: the judge endpoint was asked from an address that \"assay_check\" does "
+            "not name: add from= if it may");
         return NGX_HTTP_FORBIDDEN;
     }
     ngx_int_t rc = r == r->main ? ngx_http_discard_request_body(r) : NGX_OK;

@@ -9,8 +9,8 @@
 char *ngx_assay_policy_merge(ngx_conf_t *cf, const struct ngx_assay_guard_loc_conf *prev,
                              struct ngx_assay_guard_loc_conf *conf);
 
-/* Completes the policies when all of the configuration has been read: which claims are kept is known
- * then. NGX_ERROR, logged. */
+/* Completes the policies when all of the configuration has been read: which claims are kept is
+ * known then. NGX_ERROR, logged. */
 ngx_int_t ngx_assay_policies_finish(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main);
 
 #endif

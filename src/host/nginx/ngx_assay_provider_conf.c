@@ -53,7 +53,8 @@ static char *read_endpoints(ngx_conf_t *cf, struct block *block, ngx_str_t *valu
     return NGX_CONF_OK;
 }
 
-static char *read_client_id(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_client_id(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
+                            ngx_uint_t count)
 {
     (void)count;
     if (values[0].len == 0 || values[0].len > ASSAY_MAX_CLIENT_ID) {
@@ -137,7 +138,8 @@ static char *read_max_age(ngx_conf_t *cf, struct block *block, ngx_str_t *values
     return read_time(cf, &values[0], 0, &block->provider->core.max_age_ms);
 }
 
-static char *read_staleness(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_staleness(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
+                            ngx_uint_t count)
 {
     (void)count;
     return read_time(cf, &values[0], 0, &block->provider->core.staleness_ms);
@@ -183,8 +185,8 @@ static char *read_max_asking(ngx_conf_t *cf, struct block *block, ngx_str_t *val
                              ngx_uint_t count)
 {
     char *rc = read_count(cf, &values[0], 1, 1024, &block->provider->asking_max);
-    block->provider->asking_address_max = ngx_min(block->provider->asking_max,
-                                                  (ngx_uint_t)ASSAY_MAX_ASKING_CLIENT);
+    block->provider->asking_address_max =
+        ngx_min(block->provider->asking_max, (ngx_uint_t)ASSAY_MAX_ASKING_CLIENT);
     return rc == NGX_CONF_OK && count == 2
                ? read_count(cf, &values[1], 1, (ngx_int_t)block->provider->asking_max,
                             &block->provider->asking_address_max)
@@ -203,9 +205,8 @@ static char *read_token_parameter(ngx_conf_t *cf, struct block *block, ngx_str_t
 static char *read_parameter(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
                             ngx_uint_t count)
 {
-    struct assay_parameter *parameter = block->parameters.nelts == ASSAY_MAX_PARAMETERS
-                                            ? NULL
-                                            : ngx_array_push(&block->parameters);
+    struct assay_parameter *parameter =
+        block->parameters.nelts == ASSAY_MAX_PARAMETERS ? NULL : ngx_array_push(&block->parameters);
     if (parameter == NULL || count != 2 || values[0].len == 0) {
         return wanted(cf, &values[0], "NAME VALUE is wanted, at most 16 times");
     }
@@ -326,8 +327,9 @@ static char *check_endpoints(ngx_conf_t *cf, const struct block *block)
 {
     const struct assay_provider *core = &block->provider->core;
     if (core->endpoint_count == 0 && core->issuer.len == 0) {
-        return lacks(cf, block, "has neither issuer nor introspection_endpoint: say where to ask, as "
-                                "in \"issuer https://auth.example.com;\"");
+        return lacks(cf, block,
+                     "has neither issuer nor introspection_endpoint: say where to ask, as "
+                     "in \"issuer https://auth.example.com;\"");
     }
     for (size_t i = 0; i < core->endpoint_count; i++) {
         if (!is_safe_url(core->endpoints[i], block->provider->allow_cleartext)) {
@@ -376,19 +378,18 @@ static char *finish(ngx_conf_t *cf, struct block *block)
         core->staleness_ms = core->max_age_ms;
     }
     if (core->staleness_ms < core->max_age_ms) {
-        return lacks(cf, block, "has a staleness below its max_age: it is how old an answer may be "
-                                "while the authorization server cannot be asked");
+        return lacks(cf, block,
+                     "has a staleness below its max_age: it is how old an answer may be "
+                     "while the authorization server cannot be asked");
     }
     if (block->provider->connect_ms > block->provider->whole_ms) {
         return lacks(cf, block, "has a connect_timeout above its timeout");
     }
-    return check_endpoints(cf, block) == NGX_CONF_OK ? read_credentials(cf, block)
-                                                     : NGX_CONF_ERROR;
+    return check_endpoints(cf, block) == NGX_CONF_OK ? read_credentials(cf, block) : NGX_CONF_ERROR;
 }
 
-static struct ngx_assay_provider *add_provider(ngx_conf_t *cf,
-                                               struct ngx_assay_guard_main_conf *main,
-                                               const ngx_str_t *name)
+static struct ngx_assay_provider *
+add_provider(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main, const ngx_str_t *name)
 {
     struct ngx_assay_provider **place = ngx_array_push(&main->providers);
     struct ngx_assay_provider *provider = ngx_pcalloc(cf->pool, sizeof(*provider));
@@ -432,17 +433,17 @@ char *ngx_assay_set_provider(ngx_conf_t *cf, ngx_command_t *command, void *conf)
     ngx_str_t name = ((ngx_str_t *)cf->args->elts)[1];
     (void)command;
     if (ngx_assay_is(&name, "off") || is_known(main, &name)) {
-        return ngx_assay_refuse(cf, "\"assay_provider %V\": the name is taken, choose another", &name);
+        return ngx_assay_refuse(cf, "\"assay_provider %V\": the name is taken, choose another",
+                                &name);
     }
     block.provider = add_provider(cf, main, &name);
-    if (block.provider == NULL || ngx_array_init(&block.parameters, cf->pool, 2,
-                                                 sizeof(struct assay_parameter)) != NGX_OK) {
+    if (block.provider == NULL ||
+        ngx_array_init(&block.parameters, cf->pool, 2, sizeof(struct assay_parameter)) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
-    ngx_conf_t outer = *cf;
-    cf->handler = read_line;
-    cf->handler_conf = (void *)&block;
-    char *rc = ngx_conf_parse(cf, NULL);
-    *cf = outer;
+    ngx_conf_t inner = *cf;
+    inner.handler = read_line;
+    inner.handler_conf = (void *)&block;
+    char *rc = ngx_conf_parse(&inner, NULL);
     return rc == NGX_CONF_OK ? finish(cf, &block) : rc;
 }

@@ -12,7 +12,7 @@ enum ngx_assay_question_state {
     NGX_ASSAY_WATCHING, /* another worker asks */
     NGX_ASSAY_QUEUED,   /* too many are under way, or the endpoint is not known yet */
     NGX_ASSAY_ASKING,
-    NGX_ASSAY_OVER,     /* its answer, or trouble, is being handed out */
+    NGX_ASSAY_OVER, /* its answer, or trouble, is being handed out */
 };
 
 /* One question about one token, and who waits for its answer. */
@@ -23,12 +23,13 @@ struct ngx_assay_question {
     enum ngx_assay_question_state state;
     uint8_t key[ASSAY_SHA256_LEN];
     ngx_queue_t waiters;
-    ngx_queue_t later; /* came when it had been sent, and want an answer that was asked after that */
-    bool mine;         /* in the table of the host */
-    bool flushed;      /* asked again already, because of a flush */
+    ngx_queue_t
+        later;    /* came when it had been sent, and want an answer that was asked after that */
+    bool mine;    /* in the table of the host */
+    bool flushed; /* asked again already, because of a flush */
     enum assay_reason failure; /* to be handed out behind the events of this turn */
-    int64_t since_ms;  /* when the first waiter came */
-    int64_t until_ms;  /* when it is given up */
+    int64_t since_ms;          /* when the first waiter came */
+    int64_t until_ms;          /* when it is given up */
     int64_t asked_ms;
     uint64_t generation;
     ngx_uint_t tries;

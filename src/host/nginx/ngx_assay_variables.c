@@ -59,7 +59,8 @@ static ngx_int_t get_exp(ngx_http_request_t *r, ngx_http_variable_value_t *v, ui
     if (text == NULL) {
         return NGX_ERROR;
     }
-    return set(v, assay_slice_of(text, (size_t)(ngx_sprintf(text, "%L", kept->expires_at_s) - text)));
+    return set(v,
+               assay_slice_of(text, (size_t)(ngx_sprintf(text, "%L", kept->expires_at_s) - text)));
 }
 
 static ngx_int_t get_cache_status(ngx_http_request_t *r, ngx_http_variable_value_t *v,
@@ -174,7 +175,8 @@ static bool keep_claim(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main,
 {
     struct assay_slice text = ngx_assay_slice(name);
     for (ngx_http_variable_t *v = variables; v->name.len != 0; v++) {
-        if (v->get_handler == get_known_claim && assay_slice_equal(text, ngx_assay_slice(&v->name))) {
+        if (v->get_handler == get_known_claim &&
+            assay_slice_equal(text, ngx_assay_slice(&v->name))) {
             const ngx_str_t *pointer = (const ngx_str_t *)v->data;
             return ngx_assay_guard_claim(cf, main, ngx_assay_slice(pointer)) != SIZE_MAX;
         }
@@ -226,14 +228,16 @@ char *ngx_assay_set_claim_set(ngx_conf_t *cf, ngx_command_t *command, void *conf
     ngx_str_t name = {.data = arguments[1].data + 1, .len = arguments[1].len - 1};
     (void)command;
     if (arguments[1].len < 2 || arguments[1].data[0] != '$') {
-        return ngx_assay_refuse(cf, "\"%V\" in \"assay_claim_set\": a variable is wanted, as in "
-                                    "$roles",
+        return ngx_assay_refuse(cf,
+                                "\"%V\" in \"assay_claim_set\": a variable is wanted, as in "
+                                "$roles",
                                 &arguments[1]);
     }
     ngx_str_t pointer = path_of(cf, &arguments[2], cf->args->nelts - 2);
     if (pointer.len == 0) {
-        return ngx_assay_refuse(cf, "\"%V\" in \"assay_claim_set\": the name of a claim is wanted, "
-                                    "or a JSON pointer, as in /realm_access/roles",
+        return ngx_assay_refuse(cf,
+                                "\"%V\" in \"assay_claim_set\": the name of a claim is wanted, "
+                                "or a JSON pointer, as in /realm_access/roles",
                                 &arguments[2]);
     }
     size_t at = ngx_assay_guard_claim(cf, main, ngx_assay_slice(&pointer));

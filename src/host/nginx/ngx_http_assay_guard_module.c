@@ -133,8 +133,8 @@ static ngx_int_t finish(ngx_conf_t *cf)
 }
 
 static ngx_http_module_t context = {
-    ngx_assay_variables_add, finish, create_main_conf, NULL, NULL, NULL, create_loc_conf,
-    merge_loc_conf,
+    ngx_assay_variables_add, finish,         create_main_conf, NULL, NULL, NULL,
+    create_loc_conf,         merge_loc_conf,
 };
 
 /* --- the life of a worker --- */
@@ -188,6 +188,6 @@ static ngx_http_module_t filter_context = {
 };
 
 ngx_module_t ngx_http_assay_guard_filter_module = {
-    NGX_MODULE_V1, &filter_context, NULL, NGX_HTTP_MODULE, NULL, NULL,
-    NULL,          NULL,            NULL, NULL,            NULL, NGX_MODULE_V1_PADDING,
+    NGX_MODULE_V1, &filter_context,       NULL, NGX_HTTP_MODULE, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL,          NGX_MODULE_V1_PADDING,
 };

@@ -1,0 +1,531 @@
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+
+#include "guard/cache.h"
+
+#include "support/check.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SIZE ((size_t)1 << 20)
+
+static struct assay_cache *cache;
+static void *memory;
+static uint32_t dead; /* the process that is taken for gone; 0: none */
+
+static bool alive(uint32_t id)
+{
+    return id != dead;
+}
+
+static const struct assay_process me = {.id = 7, .alive = alive};
+
+static void open_size(size_t size)
+{
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    cache = assay_cache_init(memory, size);
+    assert_non_null(cache);
+    dead = 0;
+}
+
+static int open_cache(void **state)
+{
+    (void)state;
+    open_size(SIZE);
+    return 0;
+}
+
+static int close_cache(void **state)
+{
+    (void)state;
+    munmap(memory, SIZE);
+    return 0;
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+static void key_of(uint64_t n, uint8_t key[ASSAY_CACHE_KEY_LEN])
+{
+    for (uint64_t i = 0; i < 4; i++) {
+        uint64_t word = mix(4 * n + i + 1);
+        memcpy(key + 8 * i, &word, 8);
+    }
+}
+
+/* An entry of which every byte tells which one it is. */
+static struct assay_cached entry_of(uint64_t n, int64_t asked_ms)
+{
+    struct assay_cached e = {
+        .generation = assay_cache_generation(cache),
+        .asked_ms = asked_ms,
+        .dies_ms = (int64_t)(n + 1),
+        .expires_at_s = (int64_t)(n + 2),
+        .not_before_s = (int64_t)(n + 3),
+        .log = n + 4,
+        .as_of = n + 5,
+        .subject = n % 16 + 1,
+        .client = n % 4 + 1,
+        .flags = (uint32_t)(n & 0xFFFF),
+        .len = (uint16_t)(n % (ASSAY_CACHE_PAYLOAD + 1)),
+    };
+    for (size_t i = 0; i < ASSAY_FRESHNESS_KINDS; i++) {
+        e.keys[i] = mix(n + i);
+    }
+    memset(e.payload, (int)(mix(n + (uint64_t)asked_ms) & 0xFF), e.len);
+    return e;
+}
+
+static bool is_entry_of(const struct assay_cached *e, uint64_t n)
+{
+    struct assay_cached same = entry_of(n, e->asked_ms);
+    same.generation = e->generation;
+    return same.dies_ms == e->dies_ms && same.expires_at_s == e->expires_at_s &&
+           same.not_before_s == e->not_before_s && same.log == e->log && same.as_of == e->as_of &&
+           same.subject == e->subject && same.client == e->client && same.flags == e->flags &&
+           same.len == e->len && memcmp(same.keys, e->keys, sizeof(e->keys)) == 0 &&
+           memcmp(same.payload, e->payload, e->len) == 0;
+}
+
+static void put(uint64_t n, int64_t asked_ms)
+{
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    struct assay_cached e = entry_of(n, asked_ms);
+    key_of(n, key);
+    assay_cache_put(cache, key, &e, &me);
+}
+
+static bool found(uint64_t n, struct assay_cached *ret)
+{
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    key_of(n, key);
+    return assay_cache_find(cache, key, ret);
+}
+
+static bool finds(uint64_t n)
+{
+    struct assay_cached e;
+    bool hit = found(n, &e);
+    assert_true(!hit || is_entry_of(&e, n));
+    return hit;
+}
+
+static uint64_t flush(struct assay_flush flush)
+{
+    while (assay_flush_step(cache, &flush, &me)) {
+    }
+    return flush.ended;
+}
+
+/* --- one process --- */
+
+static void what_was_put_is_found_whole(void **state)
+{
+    (void)state;
+    assert_false(finds(1));
+    for (uint64_t n = 0; n < 400; n++) {
+        put(n, 1000);
+        assert_true(finds(n));
+    }
+}
+
+/* A-GW-21: the same set, the same tag, another key. */
+static void keys_that_differ_in_their_last_byte_are_two(void **state)
+{
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    struct assay_cached e = entry_of(3, 10);
+    (void)state;
+    key_of(3, key);
+    assay_cache_put(cache, key, &e, &me);
+    key[ASSAY_CACHE_KEY_LEN - 1] ^= 1;
+    assert_false(assay_cache_find(cache, key, &e));
+}
+
+static void an_older_answer_replaces_no_newer_one(void **state)
+{
+    struct assay_cached e;
+    (void)state;
+    put(1, 2000);
+    put(1, 1000);
+    assert_true(found(1, &e));
+    assert_int_equal(e.asked_ms, 2000);
+    put(1, 3000);
+    assert_true(found(1, &e));
+    assert_int_equal(e.asked_ms, 3000);
+}
+
+static void an_inactive_answer_ends_what_was_known_as_active(void **state)
+{
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    int64_t asked_ms = 0;
+    (void)state;
+    put(1, 1000);
+    key_of(1, key);
+    assay_cache_put_inactive(cache, key, assay_cache_generation(cache), 999, &me);
+    assert_true(finds(1)); /* it was asked for before */
+    assay_cache_put_inactive(cache, key, assay_cache_generation(cache), 1001, &me);
+    assert_false(finds(1));
+    assert_true(assay_cache_find_inactive(cache, key, &asked_ms));
+    assert_int_equal(asked_ms, 1001);
+}
+
+/* A-GW-22 A-GW-23 F-46: junk lies elsewhere. */
+static void a_million_inactive_answers_drive_no_active_one_out(void **state)
+{
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    (void)state;
+    for (uint64_t n = 0; n < 100; n++) {
+        put(n, 1000);
+    }
+    for (uint64_t n = 1000; n < 1001000; n++) {
+        key_of(n, key);
+        assay_cache_put_inactive(cache, key, 1, (int64_t)n, &me);
+    }
+    for (uint64_t n = 0; n < 100; n++) {
+        assert_true(finds(n));
+    }
+}
+
+/* F-46: a small zone, many tokens: those in use stay. */
+static void what_is_read_again_and_again_outlives_what_is_not(void **state)
+{
+    struct assay_cache_counts counts;
+    uint64_t kept = 0;
+    (void)state;
+    for (uint64_t n = 0; n < 50; n++) {
+        put(n, 1000);
+    }
+    for (uint64_t n = 1000; n < 201000; n++) {
+        put(n, 1000);
+        for (uint64_t hot = 0; hot < 50 && n % 50 == 0; hot++) {
+            (void)finds(hot);
+        }
+    }
+    for (uint64_t hot = 0; hot < 50; hot++) {
+        kept += finds(hot) ? 1 : 0;
+    }
+    assay_cache_count(cache, &counts);
+    assert_true(counts.evicted > 100000);
+    assert_true(kept >= 48);
+}
+
+static void memory_that_is_too_small_is_refused(void **state)
+{
+    static _Alignas(64) uint8_t small[4096];
+    (void)state;
+    assert_null(assay_cache_init(small, sizeof(small)));
+}
+
+/* --- flushing --- */
+
+static void a_flush_ends_what_it_names_and_nothing_else(void **state)
+{
+    struct assay_flush token = {.kind = ASSAY_FLUSH_TOKEN, .now_ms = 2000};
+    (void)state;
+    for (uint64_t n = 0; n < 64; n++) {
+        put(n, 1000);
+    }
+    key_of(5, token.key);
+    assert_int_equal(flush(token), 1);
+    assert_false(finds(5));
+    assert_true(finds(6));
+    assert_int_equal(
+        flush((struct assay_flush){.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_ms = 2000}), 4);
+    assert_int_equal(
+        flush((struct assay_flush){.kind = ASSAY_FLUSH_CLIENT, .mark = 1, .now_ms = 2000}), 16);
+    for (uint64_t n = 0; n < 64; n++) {
+        assert_int_equal(finds(n), n != 5 && n % 16 != 2 && n % 4 != 0);
+    }
+    assert_int_equal(flush((struct assay_flush){.kind = ASSAY_FLUSH_EVERYTHING}), 0);
+    for (uint64_t n = 0; n < 64; n++) {
+        assert_false(finds(n));
+    }
+}
+
+static void a_flush_is_in_force_with_its_first_step(void **state)
+{
+    struct assay_flush step = {.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_ms = 2000};
+    (void)state;
+    put(2, 1000);
+    put(18, 2000);
+    put(34, 2001);
+    (void)assay_flush_step(cache, &step, &me);
+    assert_false(finds(2));
+    assert_false(finds(18)); /* in the same millisecond: nobody knows which came first */
+    assert_true(finds(34));
+}
+
+static void an_answer_that_was_asked_for_before_a_flush_is_not_stored(void **state)
+{
+    struct assay_cache_counts counts;
+    struct assay_cached e = entry_of(2, 1500);
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    (void)state;
+    (void)flush((struct assay_flush){.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_ms = 2000});
+    key_of(2, key);
+    assert_false(assay_cache_may_use(cache, key, &e));
+    put(2, 1500);
+    assert_false(finds(2));
+    assay_cache_count(cache, &counts);
+    assert_int_equal(counts.refused, 1);
+    put(3, 1500); /* another subject */
+    assert_true(finds(3));
+    put(2, 2001);
+    assert_true(finds(2));
+}
+
+static void an_answer_of_an_earlier_generation_is_not_used(void **state)
+{
+    struct assay_cached e = entry_of(2, 1500);
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    (void)state;
+    (void)flush((struct assay_flush){.kind = ASSAY_FLUSH_EVERYTHING});
+    key_of(2, key);
+    assert_false(assay_cache_may_use(cache, key, &e));
+    assay_cache_put(cache, key, &e, &me);
+    assert_false(finds(2));
+}
+
+static void more_flushes_than_are_remembered_end_all_that_was_asked_before(void **state)
+{
+    (void)state;
+    put(2, 1000);
+    put(3, 9000);
+    for (uint64_t i = 0; i < 70; i++) {
+        (void)flush((struct assay_flush){
+            .kind = ASSAY_FLUSH_SUBJECT, .mark = 1000 + i, .now_ms = 2000 + (int64_t)i});
+    }
+    assert_false(finds(2));
+    assert_true(finds(3));
+}
+
+/* --- against a model --- */
+
+#define MODEL 600 /* tokens, more than there is room for in some sets */
+
+/* When the answer that holds about each token was asked for; 0: none does. */
+static struct {
+    int64_t asked_ms;
+} model[MODEL];
+
+static void model_flush(uint64_t pick, int64_t now_ms)
+{
+    struct assay_flush f = {.now_ms = now_ms};
+    switch (pick % 40) {
+    case 0:
+        f.kind = ASSAY_FLUSH_EVERYTHING;
+        break;
+    case 1:
+    case 2:
+        f.kind = ASSAY_FLUSH_CLIENT;
+        f.mark = pick / 40 % 4 + 1;
+        break;
+    default:
+        f.kind = pick % 2 == 0 ? ASSAY_FLUSH_SUBJECT : ASSAY_FLUSH_TOKEN;
+        f.mark = pick / 40 % 16 + 1;
+        key_of(pick / 40 % MODEL, f.key);
+    }
+    (void)flush(f);
+    for (uint64_t n = 0; n < MODEL; n++) {
+        bool meant = f.kind == ASSAY_FLUSH_EVERYTHING ||
+                     (f.kind == ASSAY_FLUSH_CLIENT && n % 4 + 1 == f.mark) ||
+                     (f.kind == ASSAY_FLUSH_SUBJECT && n % 16 + 1 == f.mark) ||
+                     (f.kind == ASSAY_FLUSH_TOKEN && n == pick / 40 % MODEL);
+        model[n].asked_ms = meant ? 0 : model[n].asked_ms;
+    }
+}
+
+static void model_step(uint64_t random, int64_t now_ms)
+{
+    uint64_t n = (random >> 20) % MODEL;
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    key_of(n, key);
+    switch (random % 16) {
+    case 0:
+        assay_cache_put_inactive(cache, key, assay_cache_generation(cache), now_ms, &me);
+        model[n].asked_ms = 0;
+        break;
+    case 1:
+        if (random >> 8 & 1) {
+            model_flush(random >> 30, now_ms);
+        }
+        break;
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+        put(n, now_ms);
+        model[n].asked_ms = now_ms;
+        break;
+    default: {
+        struct assay_cached e;
+        if (found(n, &e)) { /* a miss is always allowed */
+            assert_true(is_entry_of(&e, n));
+            assert_int_equal(e.asked_ms, model[n].asked_ms);
+        }
+    }
+    }
+}
+
+static void what_is_found_is_what_a_dictionary_would_say(void **state)
+{
+    struct timespec now;
+    (void)state;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t seed = (uint64_t)now.tv_nsec;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    memset(model, 0, sizeof(model));
+    for (int64_t step = 1; step < 200000; step++) {
+        seed = mix(seed + (uint64_t)step);
+        model_step(seed, step);
+    }
+}
+
+/* --- many processes --- */
+
+#define PROCESSES 4
+#define TOKENS 64
+
+static bool lives(uint32_t id)
+{
+    return kill((pid_t)id, 0) == 0;
+}
+
+static void work(uint64_t seed)
+{
+    struct assay_process self = {.id = (uint32_t)getpid(), .alive = lives};
+    struct assay_cached e;
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    for (uint64_t i = 1;; i++) {
+        seed = mix(seed + i);
+        uint64_t n = seed % TOKENS;
+        key_of(n, key);
+        if (seed >> 32 & 1) {
+            e = entry_of(n, (int64_t)(i % 1000000));
+            assay_cache_put(cache, key, &e, &self);
+        } else if (assay_cache_find(cache, key, &e) && !is_entry_of(&e, n)) {
+            _exit(3);
+        }
+    }
+}
+
+static pid_t begin_work(uint64_t seed)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        work(seed);
+    }
+    return pid;
+}
+
+/* F-01 REL-06: workers that die at any instruction leave nothing torn and nothing locked. */
+static void no_death_leaves_anything_torn_or_locked(void **state)
+{
+    pid_t pids[PROCESSES];
+    struct assay_process self = {.id = (uint32_t)getpid(), .alive = lives};
+    int status = 0;
+    (void)state;
+    for (uint64_t i = 0; i < PROCESSES; i++) {
+        pids[i] = begin_work(i + 1);
+    }
+    for (uint64_t round = 0; round < 300; round++) {
+        struct timespec pause = {.tv_nsec = (long)(mix(round) % 3000000)};
+        size_t victim = mix(round + 77) % PROCESSES;
+        nanosleep(&pause, NULL);
+        kill(pids[victim], SIGKILL);
+        assert_int_equal(waitpid(pids[victim], &status, 0), pids[victim]);
+        assert_true(WIFSIGNALED(status)); /* none of them left because it had found nonsense */
+        pids[victim] = begin_work(round + 1000);
+    }
+    for (size_t i = 0; i < PROCESSES; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], &status, 0);
+        assert_true(WIFSIGNALED(status));
+    }
+    for (uint64_t n = 0; n < TOKENS; n++) { /* every place can be written again */
+        uint8_t key[ASSAY_CACHE_KEY_LEN];
+        struct assay_cached e = entry_of(n, 2000000);
+        key_of(n, key);
+        assay_cache_put(cache, key, &e, &self);
+        assert_true(finds(n));
+    }
+}
+
+/* An entry whose writer is gone is a miss, and the next writer's. */
+static void an_entry_of_a_writer_that_died_is_taken_over(void **state)
+{
+    struct assay_cache_counts counts;
+    pid_t pid;
+    int status = 0;
+    uint64_t rounds = 0;
+    (void)state;
+    do { /* until one is caught in the act */
+        pid = begin_work(++rounds);
+        struct timespec pause = {.tv_nsec = 300000};
+        nanosleep(&pause, NULL);
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        for (uint64_t n = 0; n < TOKENS; n++) {
+            put(n, 2000000 + (int64_t)rounds);
+        }
+        assay_cache_count(cache, &counts);
+    } while (counts.taken_over == 0 && rounds < 5000);
+    assert_true(counts.taken_over > 0);
+}
+
+static bool nobody_lives(uint32_t id)
+{
+    (void)id;
+    return false;
+}
+
+static void a_claim_is_its_holders_as_long_as_that_lives(void **state)
+{
+    assay_claim claim = 0;
+    struct assay_process other = {.id = 8, .alive = alive};
+    struct assay_process heir = {.id = 9, .alive = nobody_lives};
+    (void)state;
+    assert_true(assay_claim_take(&claim, &me));
+    assert_false(assay_claim_take(&claim, &other));
+    uint64_t held = claim;
+    assert_true(assay_claim_is_held(held));
+    assert_true(assay_claim_take(&claim, &heir));
+    assay_claim_give(&claim);
+    assert_false(assay_claim_is_held(claim));
+    assert_true(claim != 0); /* whoever read before sees that somebody wrote */
+    assert_true(assay_claim_take(&claim, &other));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, open_cache, close_cache)
+    const struct CMUnitTest tests[] = {
+        T(what_was_put_is_found_whole),
+        T(keys_that_differ_in_their_last_byte_are_two),
+        T(an_older_answer_replaces_no_newer_one),
+        T(an_inactive_answer_ends_what_was_known_as_active),
+        T(a_million_inactive_answers_drive_no_active_one_out),
+        T(what_is_read_again_and_again_outlives_what_is_not),
+        T(memory_that_is_too_small_is_refused),
+        T(a_flush_ends_what_it_names_and_nothing_else),
+        T(a_flush_is_in_force_with_its_first_step),
+        T(an_answer_that_was_asked_for_before_a_flush_is_not_stored),
+        T(an_answer_of_an_earlier_generation_is_not_used),
+        T(more_flushes_than_are_remembered_end_all_that_was_asked_before),
+        T(what_is_found_is_what_a_dictionary_would_say),
+        T(no_death_leaves_anything_torn_or_locked),
+        T(an_entry_of_a_writer_that_died_is_taken_over),
+        T(a_claim_is_its_holders_as_long_as_that_lives),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
