@@ -1,5 +1,6 @@
 #include "fetch/fetch.h"
 
+#include "base/buf.h"
 #include "base/secret.h"
 
 #include <curl/curl.h>
@@ -262,8 +263,11 @@ static bool append_field(struct curl_slist **fields, const char *name, const cha
     if (line == NULL) {
         return false;
     }
-    memcpy(line, name, strlen(name));
-    memcpy(line + strlen(name), value, size - strlen(name));
+    struct assay_buf buf;
+    assay_buf_init(&buf, line, size);
+    assay_buf_append(&buf, assay_slice_of_text(name));
+    assay_buf_append(&buf, assay_slice_of_text(value));
+    assay_buf_append_byte(&buf, '\0');
     bool good = append_line(fields, line);
     assay_secret_wipe(line, size);
     free(line);

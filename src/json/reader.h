@@ -70,8 +70,8 @@ bool assay_json_each_item(const struct assay_json *json, struct assay_slice name
 /* A value inside a parsed object, and as long-lived as that. */
 struct assay_json_value;
 
-/* The value that `pointer` names (RFC 6901: "/realm_access/roles", with ~1 for '/' and ~0 for '~' in
- * a name), through members of objects alone; NULL when there is none. */
+/* The value that `pointer` names (RFC 6901: "/realm_access/roles", with ~1 for '/' and ~0 for '~'
+ * in a name), through members of objects alone; NULL when there is none. */
 const struct assay_json_value *assay_json_point(const struct assay_json *json,
                                                 struct assay_slice pointer);
 

@@ -19,9 +19,10 @@ struct assay_watch {
     int fd;
     unsigned wants; /* ASSAY_READABLE, ASSAY_WRITABLE or both; 0: the first, once each time */
     unsigned is;    /* out, for `ready`: which of them; both when it is broken */
-    void (*ready)(struct assay_watch *watch); /* where `wants` is 0, must read until it would block */
-    void *context;                            /* the owner's */
-    void *host;                               /* the loop's */
+    void (*ready)(
+        struct assay_watch *watch); /* where `wants` is 0, must read until it would block */
+    void *context;                  /* the owner's */
+    void *host;                     /* the loop's */
 };
 
 /* A single shot. The owner fills it in and keeps it while set. */
@@ -29,7 +30,7 @@ struct assay_timer {
     void (*fired)(struct assay_timer *timer);
     bool background; /* keeps no worker from leaving that is told to */
     void *context;   /* the owner's */
-    void *host;    /* the loop's */
+    void *host;      /* the loop's */
 };
 
 /* A call that is put off. The owner fills it in and keeps it while deferred. */

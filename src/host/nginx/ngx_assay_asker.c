@@ -5,6 +5,7 @@
 #include "host/nginx/ngx_assay_guard_conf.h"
 #include "host/nginx/ngx_assay_question.h"
 
+#include <assert.h>
 #include <signal.h>
 
 #define MAX_QUESTIONS 2048 /* of a worker and provider, in line and under way */
@@ -163,6 +164,7 @@ static void join(struct ngx_assay_question *q, ngx_queue_t *queue, struct ngx_as
 
 static void leave(struct ngx_assay_waiter *waiter)
 {
+    assert(waiter->queue.next != NULL);
     ngx_queue_remove(&waiter->queue);
     waiter->question = NULL;
 }
@@ -668,6 +670,7 @@ static void close_asker(struct ngx_assay_asker *asker)
         while (!ngx_queue_empty(&asker->table[i])) {
             struct ngx_assay_question *q = ngx_assay_around(
                 ngx_queue_head(&asker->table[i]), offsetof(struct ngx_assay_question, in_table));
+            assert(q->state != NGX_ASSAY_OVER); /* nobody finds those */
             assay_fetch_cancel(&q->fetch);
             let_go(&q->waiters);
             let_go(&q->later);
