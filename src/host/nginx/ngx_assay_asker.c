@@ -58,11 +58,13 @@ static void log_trouble(struct ngx_assay_asker *asker, enum assay_reason why, co
     asker->unlogged = 0;
 }
 
-/* A server that is down, or wants to be left alone, is asked by one question at a time. */
-static void note_failure(struct ngx_assay_asker *asker, int64_t retry_after_s)
+/* A server that cannot be reached, or wants to be left alone, is asked by one question at a time.
+ * One that answers, however badly, is not spared: a token that it stumbles over would else shut out
+ * all others. */
+static void note_failure(struct ngx_assay_asker *asker, bool reached, int64_t retry_after_s)
 {
     int64_t pause_ms = ngx_min(retry_after_s * 1000, PAUSE_MAX_MS);
-    asker->failures++;
+    asker->failures = reached ? 0 : asker->failures + 1;
     if (asker->failures >= FAILURES) {
         pause_ms = ngx_max(pause_ms, PROBE_MS);
     }
@@ -341,12 +343,8 @@ static bool may_try_again(const struct ngx_assay_question *q)
     return q->tries <= q->asker->provider->retries && q->until_ms > ngx_assay_boot_ms();
 }
 
-static void fail(struct ngx_assay_question *q, enum assay_reason why, const char *what,
-                 int64_t retry_after_s)
+static void fail(struct ngx_assay_question *q, enum assay_reason why, const char *what)
 {
-    if (why != ASSAY_REASON_BUSY && why != ASSAY_REASON_FAULT) {
-        note_failure(q->asker, retry_after_s);
-    }
     log_trouble(q->asker, why, what);
     hand_out_trouble(q, why);
 }
@@ -370,7 +368,8 @@ static void read_reply(struct ngx_assay_question *q, const struct assay_fetch *f
         assay_provider_read(&q->asker->provider->core, &reply, &worker.conf->claims, &arena,
                             &values, worker.digester, &told, &error);
     if (reason != ASSAY_REASON_OK) {
-        fail(q, reason, error.what, fetch->retry_after_s);
+        note_failure(q->asker, true, fetch->retry_after_s);
+        fail(q, reason, error.what);
     } else {
         note_success(q->asker, q->endpoint);
         if (!keep(q, &told, fetch->date_s != 0 ? fetch->date_s : ngx_assay_now_s()) &&
@@ -397,10 +396,9 @@ static void on_fetched(struct assay_fetch *fetch)
         q->endpoint = (q->endpoint + 1) % asker->url_count;
         send_question(q);
     } else {
-        fail(q,
-             fetch->result == ASSAY_FETCH_REFUSED ? ASSAY_REASON_UNUSABLE
-                                                  : ASSAY_REASON_UNREACHABLE,
-             fetch->what, 0);
+        bool refused = fetch->result == ASSAY_FETCH_REFUSED;
+        note_failure(asker, refused, 0);
+        fail(q, refused ? ASSAY_REASON_UNUSABLE : ASSAY_REASON_UNREACHABLE, fetch->what);
     }
     ngx_assay_asker_pump(asker);
 }
@@ -560,8 +558,7 @@ static void on_timer(ngx_event_t *event)
              q->state == NGX_ASSAY_QUEUED && q->asker->url_count != 0 ? ASSAY_REASON_BUSY
                                                                       : ASSAY_REASON_UNREACHABLE,
              q->asker->url_count == 0 ? "the introspection endpoint is not known yet"
-                                      : "no answer in time",
-             0);
+                                      : "no answer in time");
     } else if (q->state == NGX_ASSAY_WATCHING) {
         look_again(q);
     }

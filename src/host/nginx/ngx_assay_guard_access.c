@@ -98,6 +98,16 @@ static struct assay_slice body_of(const struct assay_decide *op)
     }
 }
 
+/* Who asks whether to send the body is not told to: the refusal is the answer, and the connection
+ * ends with it, as the body may come or not (RFC 9110 section 10.1.1). */
+static void want_no_body(ngx_http_request_t *r)
+{
+    if (r->headers_in.expect != NULL) {
+        r->expect_tested = 1;
+        r->keepalive = 0;
+    }
+}
+
 /* Refuses the client's request here and now. NGX_DONE: it has been answered. */
 static ngx_int_t refuse(ngx_http_request_t *r, struct ngx_assay_decision *d)
 {
@@ -105,6 +115,9 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct ngx_assay_decision *d)
     const ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
     ngx_int_t status = ngx_assay_refusal(r, d);
     bool any = core->satisfy == NGX_HTTP_SATISFY_ANY; /* others may still let it pass */
+    if (!any) {
+        want_no_body(r);
+    }
     if (status == NGX_HTTP_INTERNAL_SERVER_ERROR || r != r->main || any || has_page(r, status)) {
         return status;
     }
