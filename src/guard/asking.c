@@ -53,7 +53,7 @@ static unsigned failure_of(struct slot *slot, const uint8_t key[ASSAY_ASKING_KEY
 {
     uint64_t failure = atomic_load_explicit(&slot->failure, memory_order_acquire);
     bool ours = atomic_load_explicit(&slot->failed_key, memory_order_acquire) == word_of(key, 2);
-    return ours && failure != 0 && (int64_t)(failure >> 8) >= since_ms ? (unsigned)(failure & 0xFF)
+    return ours && failure != 0 && (int64_t)(failure >> 8) > since_ms ? (unsigned)(failure & 0xFF)
                                                                        : 0;
 }
 

@@ -23,7 +23,8 @@ enum assay_asking_role {
     ASSAY_ASKING_FAILED, /* somebody has asked in vain: `*ret_failure` tells */
 };
 
-/* May `me` ask about `key`? A failure is shared if its question was sent at `since_ms` or later. */
+/* May `me` ask about `key`? A failure is shared if its question was sent later than `since_ms`,
+ * when the first came that wants to know: it is not remembered for those who come after it. */
 enum assay_asking_role assay_asking_begin(struct assay_asking *asking,
                                           const uint8_t key[ASSAY_ASKING_KEY_LEN], int64_t since_ms,
                                           const struct assay_process *me, unsigned *ret_failure);
