@@ -6,13 +6,31 @@
 
 /* --- the list of fields --- */
 
-/* The list's last part is full as it is: the next field gets a part of its own, of as many. A part
- * of none would be no room at all: it takes the next field where the one that was cut out lay. */
-static void close_last(ngx_list_t *list, const ngx_list_part_t *part)
+/* The list's last part is full as it is: the next field gets a part of its own, of as many. A list
+ * of none takes the next one where that which was cut out lay. */
+static void close_last(ngx_list_t *list)
 {
-    if (list->last == part) {
-        list->nalloc = part->nelts == 0 ? 1 : part->nelts;
+    list->nalloc = list->last->nelts == 0 ? 1 : list->last->nelts;
+}
+
+/* Takes an empty part out of the list: nginx reads the first field of each part but the first
+ * without looking whether there is one. */
+static void drop_part(ngx_list_t *list, ngx_list_part_t *part)
+{
+    ngx_list_part_t *before = &list->part;
+    ngx_list_part_t *next = part->next;
+    if (part == before) { /* it lies in the list itself: the next one moves there */
+        if (next != NULL) {
+            *part = *next;
+            list->last = list->last == next ? part : list->last;
+        }
+        return;
     }
+    while (before->next != part) {
+        before = before->next;
+    }
+    before->next = next;
+    list->last = list->last == part ? before : list->last;
 }
 
 /* Cuts element `at` out of `part`. Nothing moves, since nginx points to fields from elsewhere: what
@@ -25,23 +43,23 @@ static ngx_int_t cut(ngx_http_request_t *r, ngx_list_part_t *part, ngx_uint_t at
     if (at == 0 && behind != 0) {
         part->elts = headers + 1;
         part->nelts--;
-        close_last(list, part);
-        return NGX_OK;
-    }
-    if (behind != 0) {
-        ngx_list_part_t *rest = ngx_palloc(r->pool, sizeof(*rest));
-        if (rest == NULL) {
+    } else {
+        ngx_list_part_t *rest = behind == 0 ? NULL : ngx_palloc(r->pool, sizeof(*rest));
+        if (rest == NULL && behind != 0) {
             return NGX_ERROR;
         }
-        *rest = (ngx_list_part_t){.elts = headers + at + 1, .nelts = behind, .next = part->next};
-        part->next = rest;
-        if (list->last == part) {
-            list->last = rest;
-            close_last(list, rest);
+        if (rest != NULL) {
+            *rest =
+                (ngx_list_part_t){.elts = headers + at + 1, .nelts = behind, .next = part->next};
+            part->next = rest;
+            list->last = list->last == part ? rest : list->last;
         }
+        part->nelts = at;
     }
-    part->nelts = at;
-    close_last(list, part);
+    if (part->nelts == 0) {
+        drop_part(list, part);
+    }
+    close_last(list);
     return NGX_OK;
 }
 

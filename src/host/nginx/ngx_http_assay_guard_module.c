@@ -17,6 +17,7 @@
 #include "host/nginx/ngx_assay_guard_access.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
 #include "host/nginx/ngx_assay_guard_zone.h"
+#include "host/nginx/ngx_assay_path.h"
 #include "host/nginx/ngx_assay_policy.h"
 #include "host/nginx/ngx_assay_variables.h"
 
@@ -126,6 +127,9 @@ static ngx_int_t finish(ngx_conf_t *cf)
     }
     if (!main->used) {
         return NGX_OK;
+    }
+    if (add_handler(core, NGX_HTTP_SERVER_REWRITE_PHASE, ngx_assay_path_pin) != NGX_OK) {
+        return NGX_ERROR;
     }
     return add_handler(core, NGX_HTTP_PREACCESS_PHASE, ngx_assay_guard_subrequest) == NGX_OK
                ? add_handler(core, NGX_HTTP_ACCESS_PHASE, ngx_assay_guard_access)
