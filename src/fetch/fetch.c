@@ -34,6 +34,7 @@ struct exchange {
     size_t body_len;
     size_t header_len;
     bool refused;
+    bool framed; /* the answer has told how long it is: it may do so once (RFC 9112 section 6.3) */
     bool looking_up;
     const char *refusal;
 };
@@ -232,6 +233,13 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
     if (is_field(line, ASSAY_SLICE("content-encoding:"))) {
         return refuse(exchange, "the answer is encoded, which nobody asked for");
     }
+    if (is_field(line, ASSAY_SLICE("content-length:")) ||
+        is_field(line, ASSAY_SLICE("transfer-encoding:"))) {
+        if (exchange->framed) {
+            return refuse(exchange, "the answer has two lengths");
+        }
+        exchange->framed = true;
+    }
     return len;
 }
 
@@ -388,6 +396,7 @@ static void give_exchange(struct exchange *exchange)
     exchange->body_len = 0;
     exchange->header_len = 0;
     exchange->refused = false;
+    exchange->framed = false;
     exchange->refusal = NULL;
     if (fetcher->spare_count == MAX_SPARES) {
         free_exchange(exchange);

@@ -210,7 +210,8 @@ http {{
 
     def start(self):
         (self.dir / "nginx.conf").write_text(self.conf())
-        self.process = subprocess.Popen(**self.nginx(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(self.dir / "stderr", "ab") as stderr:  # where an assert or a sanitizer says what was wrong
+            self.process = subprocess.Popen(**self.nginx(), stdout=subprocess.DEVNULL, stderr=stderr)
         wait_until(self.answers, what="nginx listens", seconds=30)
 
     def answers(self):
@@ -303,7 +304,7 @@ http {{
         bad = [line for line in self.log().splitlines()
                if any(w in line for w in ("[alert]", "[emerg]", "[crit]", "Sanitizer", "runtime error"))
                and not any(a in line for a in allow)]
-        assert not bad, bad[:5]
+        assert not bad, (bad[:5], (self.dir / "stderr").read_text(errors="replace")[-2000:])
 
     def check_canaries(self):
         """N2: no token and no secret in any log, in any refusal, in the metrics, in the store, or in a body that went to disk."""

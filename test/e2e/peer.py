@@ -183,11 +183,16 @@ def drip(connection, data, every=0.05):
 
 def certificate(directory, name, *, subject="/CN=localhost", san="DNS:localhost,IP:127.0.0.1", days=2, ca=None, extra=()):
     """(key, certificate) files, self-signed or by `ca`, which is such a pair."""
-    key, cert = directory / f"{name}.key", directory / f"{name}.pem"
-    by = ["-CA", ca[1], "-CAkey", ca[0]] if ca else []
+    key, cert, request = (directory / f"{name}.{end}" for end in ("key", "pem", "csr"))
     ext = ["-addext", f"subjectAltName={san}"] if san else []
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
-                    "-days", str(days), "-subj", subject, *ext, *by, *extra], check=True, capture_output=True)
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-subj", subject, *ext, *extra]
+    if not ca:
+        subprocess.run(["openssl", "req", "-x509", *new, "-days", str(days), "-out", cert], check=True, capture_output=True)
+        return key, cert
+    # `openssl x509` dates back what `openssl req` will not
+    subprocess.run(["openssl", "req", "-new", *new, "-out", request], check=True, capture_output=True)
+    subprocess.run(["openssl", "x509", "-req", "-in", request, "-CA", ca[1], "-CAkey", ca[0], "-CAcreateserial", "-copy_extensions", "copy",
+                    "-days", str(days), "-out", cert], check=True, capture_output=True)
     return key, cert
 
 

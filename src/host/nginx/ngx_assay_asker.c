@@ -548,11 +548,24 @@ static void look_again(struct ngx_assay_question *q)
     begin(q);
 }
 
+/* The answer has not come in time. */
+static void give_up(struct ngx_assay_question *q)
+{
+    struct ngx_assay_asker *asker = q->asker;
+    assay_fetch_cancel(&q->fetch);
+    asker->asking--;
+    note_failure(asker, false, 0);
+    fail(q, ASSAY_REASON_UNREACHABLE, "no answer in time");
+    ngx_assay_asker_pump(asker);
+}
+
 static void on_timer(ngx_event_t *event)
 {
     struct ngx_assay_question *q = ngx_assay_timer_context(event);
     if (q->failure != ASSAY_REASON_OK) {
         hand_out_trouble(q, q->failure);
+    } else if (q->until_ms <= ngx_assay_boot_ms() && q->state == NGX_ASSAY_ASKING) {
+        give_up(q);
     } else if (q->until_ms <= ngx_assay_boot_ms()) {
         fail(q,
              q->state == NGX_ASSAY_QUEUED && q->asker->url_count != 0 ? ASSAY_REASON_BUSY
