@@ -7,7 +7,7 @@
 struct slot {
     _Atomic uint64_t holder; /* bits 0-31: process; 32-63: of the key */
     _Atomic uint64_t failed_key;
-    _Atomic uint64_t failure; /* bits 0-7: which; 8-63: when it was asked, milliseconds */
+    _Atomic uint64_t failure; /* bits 0-7: which; 8-63: when it was asked, microseconds */
     uint64_t rest[5];
 };
 
@@ -49,22 +49,22 @@ static uint64_t held_by(const uint8_t key[ASSAY_ASKING_KEY_LEN], uint32_t proces
 /* The two words are not read as one: at worst a failure of another token is taken for this one's,
  * and the request refused with 503. */
 static unsigned failure_of(struct slot *slot, const uint8_t key[ASSAY_ASKING_KEY_LEN],
-                           int64_t since_ms)
+                           int64_t since_us)
 {
     uint64_t failure = atomic_load_explicit(&slot->failure, memory_order_acquire);
     bool ours = atomic_load_explicit(&slot->failed_key, memory_order_acquire) == word_of(key, 2);
-    return ours && failure != 0 && (int64_t)(failure >> 8) > since_ms ? (unsigned)(failure & 0xFF)
-                                                                       : 0;
+    return ours && failure != 0 && (int64_t)(failure >> 8) > since_us ? (unsigned)(failure & 0xFF)
+                                                                      : 0;
 }
 
 enum assay_asking_role assay_asking_begin(struct assay_asking *asking,
-                                          const uint8_t key[ASSAY_ASKING_KEY_LEN], int64_t since_ms,
+                                          const uint8_t key[ASSAY_ASKING_KEY_LEN], int64_t since_us,
                                           const struct assay_process *me, unsigned *ret_failure)
 {
     struct slot *slot = slot_of(asking, key);
     uint64_t mine = held_by(key, me->id);
     uint64_t held = atomic_load_explicit(&slot->holder, memory_order_acquire);
-    *ret_failure = failure_of(slot, key, since_ms);
+    *ret_failure = failure_of(slot, key, since_us);
     if (*ret_failure != 0) {
         return ASSAY_ASKING_FAILED;
     }
@@ -81,12 +81,12 @@ enum assay_asking_role assay_asking_begin(struct assay_asking *asking,
 }
 
 void assay_asking_end(struct assay_asking *asking, const uint8_t key[ASSAY_ASKING_KEY_LEN],
-                      unsigned failure, int64_t asked_ms, const struct assay_process *me)
+                      unsigned failure, int64_t asked_us, const struct assay_process *me)
 {
     struct slot *slot = slot_of(asking, key);
     uint64_t mine = held_by(key, me->id);
     if (failure != 0) {
-        atomic_store_explicit(&slot->failure, (uint64_t)asked_ms << 8 | failure,
+        atomic_store_explicit(&slot->failure, (uint64_t)asked_us << 8 | failure,
                               memory_order_release);
         atomic_store_explicit(&slot->failed_key, word_of(key, 2), memory_order_release);
     }

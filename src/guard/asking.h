@@ -23,15 +23,15 @@ enum assay_asking_role {
     ASSAY_ASKING_FAILED, /* somebody has asked in vain: `*ret_failure` tells */
 };
 
-/* May `me` ask about `key`? A failure is shared if its question was sent later than `since_ms`,
+/* May `me` ask about `key`? A failure is shared if its question was sent later than `since_us`,
  * when the first came that wants to know: it is not remembered for those who come after it. */
 enum assay_asking_role assay_asking_begin(struct assay_asking *asking,
-                                          const uint8_t key[ASSAY_ASKING_KEY_LEN], int64_t since_ms,
+                                          const uint8_t key[ASSAY_ASKING_KEY_LEN], int64_t since_us,
                                           const struct assay_process *me, unsigned *ret_failure);
 
 /* The question that was mine is over. `failure` is 0 for an answer, else what those are told who
- * waited for it elsewhere (1 to 255); `asked_ms` is when it was sent. */
+ * waited for it elsewhere (1 to 255); `asked_us` is when it was sent. */
 void assay_asking_end(struct assay_asking *asking, const uint8_t key[ASSAY_ASKING_KEY_LEN],
-                      unsigned failure, int64_t asked_ms, const struct assay_process *me);
+                      unsigned failure, int64_t asked_us, const struct assay_process *me);
 
 #endif

@@ -48,7 +48,7 @@ struct inactive {
     assay_claim claim;
     _Atomic uint64_t key[KEY_WORDS];
     _Atomic uint64_t generation;
-    _Atomic int64_t asked_ms;
+    _Atomic int64_t asked_us;
     uint64_t rest;
 };
 static_assert(sizeof(struct inactive) == 64, "an inactive answer is one cache line");
@@ -56,7 +56,7 @@ static_assert(sizeof(struct inactive) == 64, "an inactive answer is one cache li
 /* Something was flushed at a time: what was asked up to then is not to be stored, nor used. That
  * holds from the moment the mark is set; walking through the entries makes room. */
 struct mark {
-    _Atomic int64_t at_ms;
+    _Atomic int64_t at_us;
     _Atomic uint64_t kind;
     _Atomic uint64_t value;
 };
@@ -69,7 +69,7 @@ struct assay_cache {
     size_t inactive_offset;
     _Atomic uint64_t generation;
     _Atomic uint64_t next_mark;
-    _Atomic int64_t last_mark_ms; /* what was asked later than this needs no look at the marks */
+    _Atomic int64_t last_mark_us; /* what was asked later than this needs no look at the marks */
     struct mark marks[MARKS];
     _Atomic uint64_t stored;
     _Atomic uint64_t evicted;
@@ -170,17 +170,17 @@ static bool has_key(const struct entry *entry, const uint64_t key[KEY_WORDS])
 
 /* --- what was flushed --- */
 
-static bool marks_forbid(struct assay_cache *cache, const struct place *place, int64_t asked_ms,
+static bool marks_forbid(struct assay_cache *cache, const struct place *place, int64_t asked_us,
                          uint64_t subject, uint64_t client)
 {
     size_t later = 0;
-    if (atomic_load_explicit(&cache->last_mark_ms, memory_order_acquire) < asked_ms) {
+    if (atomic_load_explicit(&cache->last_mark_us, memory_order_acquire) < asked_us) {
         return false;
     }
     for (size_t i = 0; i < MARKS; i++) {
         const struct mark *mark = &cache->marks[i];
         uint64_t kind = atomic_load_explicit(&mark->kind, memory_order_acquire);
-        if (kind == 0 || atomic_load_explicit(&mark->at_ms, memory_order_relaxed) < asked_ms) {
+        if (kind == 0 || atomic_load_explicit(&mark->at_us, memory_order_relaxed) < asked_us) {
             continue;
         }
         uint64_t value = atomic_load_explicit(&mark->value, memory_order_relaxed);
@@ -203,7 +203,7 @@ static bool holds(struct assay_cache *cache, const struct place *place,
                   const struct assay_cached *entry)
 {
     return entry->generation == assay_cache_generation(cache) &&
-           !marks_forbid(cache, place, entry->asked_ms, entry->subject, entry->client);
+           !marks_forbid(cache, place, entry->asked_us, entry->subject, entry->client);
 }
 
 bool assay_cache_may_use(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
@@ -219,8 +219,8 @@ bool assay_cache_may_use(struct assay_cache *cache, const uint8_t key[ASSAY_CACH
 static void read_entry(const struct entry *entry, struct assay_cached *ret)
 {
     ret->generation = read_word(entry, WORD_GENERATION);
-    ret->asked_ms = (int64_t)read_word(entry, WORD_ASKED);
-    ret->dies_ms = (int64_t)read_word(entry, WORD_DIES);
+    ret->asked_us = (int64_t)read_word(entry, WORD_ASKED);
+    ret->dies_us = (int64_t)read_word(entry, WORD_DIES);
     ret->expires_at_s = (int64_t)read_word(entry, WORD_EXPIRES);
     ret->not_before_s = (int64_t)read_word(entry, WORD_NOT_BEFORE);
     ret->log = read_word(entry, WORD_LOG);
@@ -292,8 +292,8 @@ static void write_entry(struct entry *entry, const struct place *place,
         write_word(entry, 1 + i, place->key[i]);
     }
     write_word(entry, WORD_GENERATION, from->generation);
-    write_word(entry, WORD_ASKED, (uint64_t)from->asked_ms);
-    write_word(entry, WORD_DIES, (uint64_t)from->dies_ms);
+    write_word(entry, WORD_ASKED, (uint64_t)from->asked_us);
+    write_word(entry, WORD_DIES, (uint64_t)from->dies_us);
     write_word(entry, WORD_EXPIRES, (uint64_t)from->expires_at_s);
     write_word(entry, WORD_NOT_BEFORE, (uint64_t)from->not_before_s);
     write_word(entry, WORD_LOG, from->log);
@@ -381,7 +381,7 @@ void assay_cache_put(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KE
     }
     bool newer_there = has_key(there, place.key) &&
                        read_word(there, WORD_GENERATION) == entry->generation &&
-                       (int64_t)read_word(there, WORD_ASKED) > entry->asked_ms;
+                       (int64_t)read_word(there, WORD_ASKED) > entry->asked_us;
     if (!newer_there) {
         write_entry(there, &place, entry);
         atomic_store_explicit(&set->tags[way], place.tag, memory_order_relaxed);
@@ -408,7 +408,7 @@ static struct inactive *inactive_set(struct assay_cache *cache, const struct pla
 }
 
 bool assay_cache_find_inactive(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
-                               int64_t *ret_asked_ms)
+                               int64_t *ret_asked_us)
 {
     struct place place = place_of(cache, key);
     const struct inactive *set = inactive_set(cache, &place);
@@ -418,10 +418,10 @@ bool assay_cache_find_inactive(struct assay_cache *cache, const uint8_t key[ASSA
             continue;
         }
         uint64_t generation = atomic_load_explicit(&set[way].generation, memory_order_acquire);
-        int64_t asked_ms = atomic_load_explicit(&set[way].asked_ms, memory_order_acquire);
+        int64_t asked_us = atomic_load_explicit(&set[way].asked_us, memory_order_acquire);
         if (atomic_load_explicit(&set[way].claim, memory_order_relaxed) == before &&
             generation == assay_cache_generation(cache)) {
-            *ret_asked_ms = asked_ms;
+            *ret_asked_us = asked_us;
             return true;
         }
     }
@@ -437,8 +437,8 @@ static struct inactive *inactive_for(struct assay_cache *cache, const struct pla
         if (inactive_has_key(&set[way], place->key)) {
             return &set[way];
         }
-        if (atomic_load_explicit(&set[way].asked_ms, memory_order_relaxed) <
-            atomic_load_explicit(&oldest->asked_ms, memory_order_relaxed)) {
+        if (atomic_load_explicit(&set[way].asked_us, memory_order_relaxed) <
+            atomic_load_explicit(&oldest->asked_us, memory_order_relaxed)) {
             oldest = &set[way];
         }
     }
@@ -446,7 +446,7 @@ static struct inactive *inactive_for(struct assay_cache *cache, const struct pla
 }
 
 /* What was known as active, and asked about no later, is known no more. */
-static void forget(struct assay_cache *cache, const struct place *place, int64_t asked_ms,
+static void forget(struct assay_cache *cache, const struct place *place, int64_t asked_us,
                    const struct assay_process *me)
 {
     size_t way = way_of(cache, place);
@@ -454,18 +454,18 @@ static void forget(struct assay_cache *cache, const struct place *place, int64_t
     if (entry == NULL || !take(cache, entry, me)) {
         return;
     }
-    if (has_key(entry, place->key) && (int64_t)read_word(entry, WORD_ASKED) <= asked_ms) {
+    if (has_key(entry, place->key) && (int64_t)read_word(entry, WORD_ASKED) <= asked_us) {
         write_word(entry, WORD_GENERATION, 0);
     }
     assay_claim_give(&entry->claim);
 }
 
 void assay_cache_put_inactive(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
-                              uint64_t generation, int64_t asked_ms, const struct assay_process *me)
+                              uint64_t generation, int64_t asked_us, const struct assay_process *me)
 {
     struct place place = place_of(cache, key);
     struct inactive *entry = inactive_for(cache, &place);
-    forget(cache, &place, asked_ms, me);
+    forget(cache, &place, asked_us, me);
     if (!assay_claim_take(&entry->claim, me)) {
         return;
     }
@@ -473,7 +473,7 @@ void assay_cache_put_inactive(struct assay_cache *cache, const uint8_t key[ASSAY
         atomic_store_explicit(&entry->key[i], place.key[i], memory_order_release);
     }
     atomic_store_explicit(&entry->generation, generation, memory_order_release);
-    atomic_store_explicit(&entry->asked_ms, asked_ms, memory_order_release);
+    atomic_store_explicit(&entry->asked_us, asked_us, memory_order_release);
     assay_claim_give(&entry->claim);
 }
 
@@ -492,12 +492,12 @@ static void begin(struct assay_cache *cache, const struct assay_flush *flush)
     uint64_t at = atomic_fetch_add_explicit(&cache->next_mark, 1, memory_order_relaxed) % MARKS;
     struct mark *mark = &cache->marks[at];
     atomic_store_explicit(&mark->kind, 0, memory_order_release);
-    atomic_store_explicit(&mark->at_ms, flush->now_ms, memory_order_release);
+    atomic_store_explicit(&mark->at_us, flush->now_us, memory_order_release);
     atomic_store_explicit(&mark->value, value, memory_order_release);
     atomic_store_explicit(&mark->kind, flush->kind, memory_order_release);
-    int64_t last = atomic_load_explicit(&cache->last_mark_ms, memory_order_relaxed);
-    while (last < flush->now_ms &&
-           !atomic_compare_exchange_weak_explicit(&cache->last_mark_ms, &last, flush->now_ms,
+    int64_t last = atomic_load_explicit(&cache->last_mark_us, memory_order_relaxed);
+    while (last < flush->now_us &&
+           !atomic_compare_exchange_weak_explicit(&cache->last_mark_us, &last, flush->now_us,
                                                   memory_order_release, memory_order_relaxed)) {
     }
 }
@@ -505,7 +505,7 @@ static void begin(struct assay_cache *cache, const struct assay_flush *flush)
 static bool is_meant(const struct entry *entry, const struct assay_flush *flush,
                      const struct place *place)
 {
-    if ((int64_t)read_word(entry, WORD_ASKED) > flush->now_ms) {
+    if ((int64_t)read_word(entry, WORD_ASKED) > flush->now_us) {
         return false; /* asked for since */
     }
     switch (flush->kind) {

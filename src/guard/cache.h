@@ -22,8 +22,8 @@
 /* One active answer, outside the shared memory. */
 struct assay_cached {
     uint64_t generation;  /* of the cache when the question was sent */
-    int64_t asked_ms;     /* CLOCK_BOOTTIME when that was */
-    int64_t dies_ms;      /* CLOCK_BOOTTIME; INT64_MAX: the server said no end */
+    int64_t asked_us;     /* CLOCK_BOOTTIME in microseconds when that was */
+    int64_t dies_us;      /* likewise; INT64_MAX: the server said no end */
     int64_t expires_at_s; /* wall clock; 0: not said */
     int64_t not_before_s; /* likewise */
     uint64_t log;         /* 0: not told, as what follows */
@@ -65,9 +65,9 @@ void assay_cache_put(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KE
 
 /* The same of inactive answers; what was known as active before is forgotten. */
 bool assay_cache_find_inactive(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
-                               int64_t *ret_asked_ms);
+                               int64_t *ret_asked_us);
 void assay_cache_put_inactive(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
-                              uint64_t generation, int64_t asked_ms,
+                              uint64_t generation, int64_t asked_us,
                               const struct assay_process *me);
 
 /* --- flushing --- */
@@ -84,7 +84,7 @@ struct assay_flush {
     enum assay_flush_kind kind;       /* in */
     uint8_t key[ASSAY_CACHE_KEY_LEN]; /* in, for a token */
     uint64_t mark;                    /* in, for a subject or client */
-    int64_t now_ms;                   /* in: CLOCK_BOOTTIME when it began */
+    int64_t now_us;                   /* in: CLOCK_BOOTTIME in microseconds when it began */
     uint64_t ended;                   /* out: entries */
     bool begun;                       /* private */
     size_t next;                      /* private */

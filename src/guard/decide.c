@@ -36,17 +36,17 @@ static struct assay_kept kept_of(const struct assay_cached *cached)
 }
 
 /* What is left of a token's life, by the server's own clock, counted from when it was asked. */
-static int64_t dies_at(const struct assay_kept *kept, int64_t asked_ms, int64_t server_now_s)
+static int64_t dies_at(const struct assay_kept *kept, int64_t asked_us, int64_t server_now_s)
 {
-    static const int64_t longest_s = INT64_MAX / 4000; /* nothing below overflows */
+    static const int64_t longest_s = INT64_MAX / 4000000; /* nothing below overflows */
     int64_t left_s = kept->expires_at_s - server_now_s;
     if (kept->expires_at_s == 0 || left_s > longest_s) {
         return INT64_MAX;
     }
-    return asked_ms + (left_s > 0 ? left_s * 1000 : 0);
+    return asked_us + (left_s > 0 ? left_s * 1000000 : 0);
 }
 
-bool assay_decide_keep(const struct assay_told *told, int64_t asked_ms, int64_t server_now_s,
+bool assay_decide_keep(const struct assay_told *told, int64_t asked_us, int64_t server_now_s,
                        struct assay_cached *ret)
 {
     const struct assay_kept *kept = &told->kept;
@@ -54,8 +54,8 @@ bool assay_decide_keep(const struct assay_told *told, int64_t asked_ms, int64_t 
         return false;
     }
     *ret = (struct assay_cached){
-        .asked_ms = asked_ms,
-        .dies_ms = dies_at(kept, asked_ms, server_now_s),
+        .asked_us = asked_us,
+        .dies_us = dies_at(kept, asked_us, server_now_s),
         .expires_at_s = kept->expires_at_s,
         .not_before_s = kept->not_before_s,
         .log = told->freshness.log,
@@ -87,38 +87,39 @@ static enum assay_decide_step done(struct assay_decide *op, enum assay_reason re
     return ASSAY_DECIDE_DONE;
 }
 
+/* Microseconds. */
 static int64_t age_allowed(const struct assay_decide *op, bool active)
 {
     int64_t max_age = op->policy->max_age_ms;
     int64_t inactive = op->policy->provider->inactive_age_ms;
-    return active || max_age < inactive ? max_age : inactive;
+    return 1000 * (active || max_age < inactive ? max_age : inactive);
 }
 
-bool assay_decide_accepts(const struct assay_decide *op, bool active, int64_t asked_ms)
+bool assay_decide_accepts(const struct assay_decide *op, bool active, int64_t asked_us)
 {
-    return op->entered_ms - asked_ms <= age_allowed(op, active);
+    return op->entered_us - asked_us <= age_allowed(op, active);
 }
 
 /* An inactive answer that is young enough. */
 static bool is_known_dead(struct assay_decide *op)
 {
-    int64_t asked_ms = 0;
-    if (!assay_cache_find_inactive(op->cache, op->key, &asked_ms) ||
-        !assay_decide_accepts(op, false, asked_ms)) {
+    int64_t asked_us = 0;
+    if (!assay_cache_find_inactive(op->cache, op->key, &asked_us) ||
+        !assay_decide_accepts(op, false, asked_us)) {
         return false;
     }
     op->kept = (struct assay_kept){0};
     return true;
 }
 
-/* An active one, no older than `age_ms` and within the life that the server gave the token. */
-static bool is_known_alive(struct assay_decide *op, int64_t age_ms)
+/* An active one, no older than `age_us` and within the life that the server gave the token. */
+static bool is_known_alive(struct assay_decide *op, int64_t age_us)
 {
     if (op->cache == NULL || !assay_cache_find(op->cache, op->key, &op->cached)) {
         return false;
     }
     op->kept = kept_of(&op->cached);
-    return op->entered_ms - op->cached.asked_ms <= age_ms && op->entered_ms < op->cached.dies_ms;
+    return op->entered_us - op->cached.asked_us <= age_us && op->entered_us < op->cached.dies_us;
 }
 
 static enum assay_decide_step look(struct assay_decide *op, enum assay_decide_source source,
@@ -175,7 +176,7 @@ void assay_decide_trouble(struct assay_decide *op, enum assay_reason why, int64_
 {
     bool may_be_stale =
         !op->policy->own_max_age && why != ASSAY_REASON_FAULT && why != ASSAY_REASON_AS_REJECTS_US;
-    if (may_be_stale && is_known_alive(op, op->policy->provider->staleness_ms)) {
+    if (may_be_stale && is_known_alive(op, 1000 * op->policy->provider->staleness_ms)) {
         op->source = ASSAY_SOURCE_STALE;
         decide(op, now_s);
         return;

@@ -49,7 +49,7 @@ struct assay_slice assay_source_name(enum assay_decide_source source);
 struct assay_decide {
     const struct assay_policy *policy;
     struct assay_cache *cache; /* NULL: none */
-    int64_t entered_ms;        /* CLOCK_BOOTTIME, read when the request came in */
+    int64_t entered_us;        /* CLOCK_BOOTTIME in microseconds, read when the request came in */
     struct assay_slice token;  /* out: what to ask about */
     uint8_t key[ASSAY_SHA256_LEN];
 
@@ -69,9 +69,9 @@ enum assay_decide_step assay_decide_begin(struct assay_decide *op,
                                           struct assay_arena *arena,
                                           struct assay_digester *digester, int64_t now_s);
 
-/* May the answer to a question that was sent at `asked_ms` be used for `op`? One that was sent
+/* May the answer to a question that was sent at `asked_us` be used for `op`? One that was sent
  * before it came may, as far as the location allows answers to be old. */
-bool assay_decide_accepts(const struct assay_decide *op, bool active, int64_t asked_ms);
+bool assay_decide_accepts(const struct assay_decide *op, bool active, int64_t asked_us);
 
 /* Decides by `kept`, which must live as long as `op`. */
 void assay_decide_told(struct assay_decide *op, const struct assay_kept *kept,
@@ -94,10 +94,10 @@ void assay_decide_challenge(const struct assay_decide *op, struct assay_buf *out
 
 /* --- answers that come --- */
 
-/* Makes of what was told, asked at `asked_ms` (CLOCK_BOOTTIME), what the cache keeps.
+/* Makes of what was told, asked at `asked_us` (CLOCK_BOOTTIME, microseconds), what the cache keeps.
  * `server_now_s` is the server's clock in that answer, or ours where it did not say. False when it
  * does not fit. */
-bool assay_decide_keep(const struct assay_told *told, int64_t asked_ms, int64_t server_now_s,
+bool assay_decide_keep(const struct assay_told *told, int64_t asked_us, int64_t server_now_s,
                        struct assay_cached *ret);
 
 #endif

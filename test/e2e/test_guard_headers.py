@@ -2,7 +2,7 @@
 
 import pytest
 
-from guard import Guard, live
+from guard import Guard, live, wait_until
 
 PLACES = """
         underscores_in_headers on;
@@ -111,7 +111,7 @@ def test_a_subrequest_has_an_identity_of_its_own_list(guard):
 def test_a_mirror_is_guarded_too(guard):
     before = guard.passed()
     assert guard.call("/mirrored/x", token="AT", headers=[("X-User", "root")]).status == 200
-    assert guard.passed() == before + 2
+    wait_until(lambda: guard.passed() == before + 2, what="the mirror is served")
     assert {r.target for r in guard.backend.requests[-2:]} == {"/mirrored/x", "/mirror"}
     assert all(r.all("X-User") == ["alice"] for r in guard.backend.requests[-2:])
     assert guard.call("/mirrored/x").status == 401

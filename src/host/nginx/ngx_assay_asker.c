@@ -44,8 +44,8 @@ const struct assay_process *ngx_assay_asker_process(void)
 
 static void log_trouble(struct ngx_assay_asker *asker, enum assay_reason why, const char *what)
 {
-    int64_t now_ms = ngx_assay_boot_ms();
-    if (now_ms - asker->logged_ms < LOG_MS) {
+    int64_t now_us = ngx_assay_boot_us();
+    if (now_us - asker->logged_us < 1000 * LOG_MS) {
         asker->unlogged++;
         return;
     }
@@ -54,7 +54,7 @@ static void log_trouble(struct ngx_assay_asker *asker, enum assay_reason why, co
     ngx_log_error(level, ngx_cycle->log, 0,
                   "assay: %*s: provider \"%V\": %s (%ui more since the last line)", name.len,
                   name.data, &asker->provider->name, what, asker->unlogged);
-    asker->logged_ms = now_ms;
+    asker->logged_us = now_us;
     asker->unlogged = 0;
 }
 
@@ -69,20 +69,20 @@ static void note_failure(struct ngx_assay_asker *asker, bool reached, int64_t re
         pause_ms = ngx_max(pause_ms, PROBE_MS);
     }
     if (pause_ms > 0) {
-        asker->pause_until_ms = ngx_assay_boot_ms() + pause_ms;
+        asker->pause_until_us = ngx_assay_boot_us() + 1000 * pause_ms;
     }
 }
 
 static void note_success(struct ngx_assay_asker *asker, ngx_uint_t endpoint)
 {
     asker->failures = 0;
-    asker->pause_until_ms = 0;
+    asker->pause_until_us = 0;
     asker->good = endpoint;
 }
 
 static bool is_paused(const struct ngx_assay_asker *asker)
 {
-    return asker->pause_until_ms > ngx_assay_boot_ms() ||
+    return asker->pause_until_us > ngx_assay_boot_us() ||
            (asker->failures >= FAILURES && asker->asking > 0); /* the probe is under way */
 }
 
@@ -145,8 +145,8 @@ static struct ngx_assay_question *make_question(struct ngx_assay_asker *asker,
     ngx_memcpy(q->key, op->key, sizeof(q->key));
     ngx_queue_init(&q->waiters);
     ngx_queue_init(&q->later);
-    q->since_ms = op->entered_ms;
-    q->until_ms = op->entered_ms + asker->provider->whole_ms;
+    q->since_us = op->entered_us;
+    q->until_us = op->entered_us + 1000 * asker->provider->whole_ms;
     q->token = (u_char *)(q + 1);
     q->token_len = op->token.len;
     ngx_memcpy(q->token, op->token.data, op->token.len);
@@ -178,7 +178,7 @@ static void retire(struct ngx_assay_question *q, unsigned failure)
         ngx_queue_remove(&q->in_line);
     }
     if (q->mine) {
-        assay_asking_end(worker.zone->asking, q->key, failure, q->asked_ms, &worker.me);
+        assay_asking_end(worker.zone->asking, q->key, failure, q->asked_us, &worker.me);
         q->mine = false;
     }
     if (q->state != NGX_ASSAY_OVER) {
@@ -205,7 +205,7 @@ static struct ngx_assay_waiter *first_of(ngx_queue_t *waiters)
 /* To those who take the answer that is asked for, or to those who want one that is asked later. */
 static void admit(struct ngx_assay_question *q, struct ngx_assay_waiter *waiter)
 {
-    bool good = q->state != NGX_ASSAY_ASKING || assay_decide_accepts(waiter->op, true, q->asked_ms);
+    bool good = q->state != NGX_ASSAY_ASKING || assay_decide_accepts(waiter->op, true, q->asked_us);
     join(q, good ? &q->waiters : &q->later, waiter);
 }
 
@@ -225,8 +225,8 @@ static void go_on(struct ngx_assay_question *q)
     }
     ngx_queue_add(&q->waiters, &q->later);
     ngx_queue_init(&q->later);
-    q->since_ms = first_of(&q->waiters)->op->entered_ms;
-    q->until_ms = ngx_assay_boot_ms() + asker->provider->whole_ms;
+    q->since_us = first_of(&q->waiters)->op->entered_us;
+    q->until_us = ngx_assay_boot_us() + 1000 * asker->provider->whole_ms;
     q->tries = 0;
     q->flushed = false;
     q->failure = ASSAY_REASON_OK;
@@ -253,7 +253,7 @@ static void hand_out(struct ngx_assay_question *q, const struct assay_kept *kept
     retire(q, 0);
     while (!ngx_queue_empty(&q->waiters)) {
         struct ngx_assay_waiter *waiter = first_of(&q->waiters);
-        if (!assay_decide_accepts(waiter->op, kept->active, q->asked_ms)) {
+        if (!assay_decide_accepts(waiter->op, kept->active, q->asked_us)) {
             ngx_queue_remove(&waiter->queue);
             ngx_queue_insert_tail(&q->later, &waiter->queue);
             continue;
@@ -314,13 +314,13 @@ static bool keep(struct ngx_assay_question *q, const struct assay_told *told, in
     struct assay_cached cached;
     struct assay_cache *cache = worker.zone->cache;
     if (!told->kept.active) {
-        assay_cache_put_inactive(cache, q->key, q->generation, q->asked_ms, &worker.me);
+        assay_cache_put_inactive(cache, q->key, q->generation, q->asked_us, &worker.me);
         return true;
     }
-    bool fits = assay_decide_keep(told, q->asked_ms, server_now_s, &cached);
+    bool fits = assay_decide_keep(told, q->asked_us, server_now_s, &cached);
     cached.generation = q->generation;
     if (!fits) {
-        cached.asked_ms = q->asked_ms;
+        cached.asked_us = q->asked_us;
         cached.subject = told->subject;
         cached.client = told->client;
     }
@@ -340,7 +340,7 @@ static bool keep(struct ngx_assay_question *q, const struct assay_told *told, in
 
 static bool may_try_again(const struct ngx_assay_question *q)
 {
-    return q->tries <= q->asker->provider->retries && q->until_ms > ngx_assay_boot_ms();
+    return q->tries <= q->asker->provider->retries && q->until_us > ngx_assay_boot_us();
 }
 
 static void fail(struct ngx_assay_question *q, enum assay_reason why, const char *what)
@@ -407,10 +407,10 @@ static void send_question(struct ngx_assay_question *q)
 {
     struct ngx_assay_asker *asker = q->asker;
     struct assay_error error = {.what = "no memory"};
-    int64_t now_ms = ngx_assay_boot_ms();
-    int64_t left_ms = q->until_ms - now_ms;
+    int64_t now_us = ngx_assay_boot_us();
+    int64_t left_ms = (q->until_us - now_us) / 1000;
     q->state = NGX_ASSAY_ASKING;
-    q->asked_ms = now_ms;
+    q->asked_us = now_us;
     q->generation = assay_cache_generation(worker.zone->cache);
     q->tries++;
     q->fetch = (struct assay_fetch){
@@ -486,7 +486,7 @@ void ngx_assay_asker_pump(struct ngx_assay_asker *asker)
 
 static void arm(struct ngx_assay_question *q, int64_t at_most_ms)
 {
-    int64_t left_ms = q->until_ms - ngx_assay_boot_ms();
+    int64_t left_ms = (q->until_us - ngx_assay_boot_us() + 999) / 1000;
     left_ms = left_ms < at_most_ms ? left_ms : at_most_ms;
     ngx_add_timer(&q->timer.event, (ngx_msec_t)(left_ms > 0 ? left_ms : 0));
 }
@@ -502,7 +502,7 @@ static void stand_in_line(struct ngx_assay_question *q)
 static void begin(struct ngx_assay_question *q)
 {
     unsigned failure = 0;
-    switch (assay_asking_begin(worker.zone->asking, q->key, q->since_ms, &worker.me, &failure)) {
+    switch (assay_asking_begin(worker.zone->asking, q->key, q->since_us, &worker.me, &failure)) {
     case ASSAY_ASKING_MINE:
         q->mine = true;
         break;
@@ -564,9 +564,9 @@ static void on_timer(ngx_event_t *event)
     struct ngx_assay_question *q = ngx_assay_timer_context(event);
     if (q->failure != ASSAY_REASON_OK) {
         hand_out_trouble(q, q->failure);
-    } else if (q->until_ms <= ngx_assay_boot_ms() && q->state == NGX_ASSAY_ASKING) {
+    } else if (q->until_us <= ngx_assay_boot_us() && q->state == NGX_ASSAY_ASKING) {
         give_up(q);
-    } else if (q->until_ms <= ngx_assay_boot_ms()) {
+    } else if (q->until_us <= ngx_assay_boot_us()) {
         fail(q,
              q->state == NGX_ASSAY_QUEUED && q->asker->url_count != 0 ? ASSAY_REASON_BUSY
                                                                       : ASSAY_REASON_UNREACHABLE,
@@ -574,6 +574,8 @@ static void on_timer(ngx_event_t *event)
                                       : "no answer in time");
     } else if (q->state == NGX_ASSAY_WATCHING) {
         look_again(q);
+    } else {
+        arm(q, INT64_MAX); /* nginx's clock ran ahead of the one that counts */
     }
 }
 

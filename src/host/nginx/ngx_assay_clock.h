@@ -7,8 +7,8 @@
 
 /* CLOCK_MONOTONIC, microseconds. */
 int64_t ngx_assay_now_us(void);
-/* CLOCK_BOOTTIME, milliseconds: what ages are counted on. It goes on while the machine sleeps. */
-int64_t ngx_assay_boot_ms(void);
+/* CLOCK_BOOTTIME, microseconds: what ages are counted on. It goes on while the machine sleeps. */
+int64_t ngx_assay_boot_us(void);
 /* CLOCK_REALTIME, seconds: nginx's own clock stands still while it works. */
 int64_t ngx_assay_now_s(void);
 

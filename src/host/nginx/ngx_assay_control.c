@@ -141,7 +141,7 @@ static ngx_int_t flush_token(ngx_http_request_t *r, struct assay_slice token)
     struct assay_policy *const *policies = main->policies.elts;
     uint64_t ended = 0;
     for (ngx_uint_t i = 0; i < main->policies.nelts; i++) {
-        struct assay_flush flush = {.kind = ASSAY_FLUSH_TOKEN, .now_ms = ngx_assay_boot_ms()};
+        struct assay_flush flush = {.kind = ASSAY_FLUSH_TOKEN, .now_us = ngx_assay_boot_us()};
         if (assay_provider_key(policies[i]->scope, token, ngx_assay_asker_digester(), flush.key,
                                NULL) != ASSAY_OK) {
             return refuse(r, 400, "{\"error\":\"invalid_request\"}");
@@ -156,7 +156,7 @@ static ngx_int_t flush_token(ngx_http_request_t *r, struct assay_slice token)
 static ngx_int_t flush_mark(ngx_http_request_t *r, enum assay_flush_kind kind,
                             enum assay_mark_kind mark, struct assay_slice id)
 {
-    struct assay_flush flush = {.kind = kind, .now_ms = ngx_assay_boot_ms()};
+    struct assay_flush flush = {.kind = kind, .now_us = ngx_assay_boot_us()};
     return assay_mark_make(ngx_assay_asker_digester(), mark, id, &flush.mark, NULL) == ASSAY_OK
                ? start(r, &flush)
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -183,7 +183,7 @@ static ngx_int_t flush(ngx_http_request_t *r, const struct assay_form *form)
         return flush_mark(r, ASSAY_FLUSH_CLIENT, ASSAY_MARK_CLIENT, client);
     }
     if (named == 1 && assay_slice_equal(everything, ASSAY_SLICE("1"))) {
-        struct assay_flush all = {.kind = ASSAY_FLUSH_EVERYTHING, .now_ms = ngx_assay_boot_ms()};
+        struct assay_flush all = {.kind = ASSAY_FLUSH_EVERYTHING, .now_us = ngx_assay_boot_us()};
         return start(r, &all);
     }
     return refuse(r, 400,

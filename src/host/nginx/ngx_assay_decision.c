@@ -209,7 +209,7 @@ static ngx_int_t decide(struct ngx_assay_decision *d, ngx_http_request_t *r)
     struct assay_arena *used = &arena;
     struct assay_digester *digester = ngx_assay_asker_digester();
     struct ngx_assay_guard_zone *zone = ngx_assay_asker_zone();
-    d->op.entered_ms = ngx_assay_boot_ms();
+    d->op.entered_us = ngx_assay_boot_us();
     if (digester == NULL || zone == NULL) {
         d->done = true;
         d->op.reason = ASSAY_REASON_FAULT;

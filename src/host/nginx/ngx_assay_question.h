@@ -28,9 +28,9 @@ struct ngx_assay_question {
     bool mine;    /* in the table of the host */
     bool flushed; /* asked again already, because of a flush */
     enum assay_reason failure; /* to be handed out behind the events of this turn */
-    int64_t since_ms;          /* when the first waiter came */
-    int64_t until_ms;          /* when it is given up */
-    int64_t asked_ms;
+    int64_t since_us;          /* when the first waiter came */
+    int64_t until_us;          /* when it is given up */
+    int64_t asked_us;
     uint64_t generation;
     ngx_uint_t tries;
     ngx_uint_t endpoint;
@@ -57,8 +57,8 @@ struct ngx_assay_asker {
     ngx_uint_t count; /* of questions */
     ngx_uint_t asking;
     ngx_uint_t failures; /* in a row */
-    int64_t pause_until_ms;
-    int64_t logged_ms; /* trouble, last time */
+    int64_t pause_until_us;
+    int64_t logged_us; /* trouble, last time */
     ngx_uint_t unlogged;
     /* discovery */
     struct assay_fetch discovery;

@@ -63,12 +63,12 @@ static void key_of(uint64_t n, uint8_t key[ASSAY_CACHE_KEY_LEN])
 }
 
 /* An entry of which every byte tells which one it is. */
-static struct assay_cached entry_of(uint64_t n, int64_t asked_ms)
+static struct assay_cached entry_of(uint64_t n, int64_t asked_us)
 {
     struct assay_cached e = {
         .generation = assay_cache_generation(cache),
-        .asked_ms = asked_ms,
-        .dies_ms = (int64_t)(n + 1),
+        .asked_us = asked_us,
+        .dies_us = (int64_t)(n + 1),
         .expires_at_s = (int64_t)(n + 2),
         .not_before_s = (int64_t)(n + 3),
         .log = n + 4,
@@ -81,25 +81,25 @@ static struct assay_cached entry_of(uint64_t n, int64_t asked_ms)
     for (size_t i = 0; i < ASSAY_FRESHNESS_KINDS; i++) {
         e.keys[i] = mix(n + i);
     }
-    memset(e.payload, (int)(mix(n + (uint64_t)asked_ms) & 0xFF), e.len);
+    memset(e.payload, (int)(mix(n + (uint64_t)asked_us) & 0xFF), e.len);
     return e;
 }
 
 static bool is_entry_of(const struct assay_cached *e, uint64_t n)
 {
-    struct assay_cached same = entry_of(n, e->asked_ms);
+    struct assay_cached same = entry_of(n, e->asked_us);
     same.generation = e->generation;
-    return same.dies_ms == e->dies_ms && same.expires_at_s == e->expires_at_s &&
+    return same.dies_us == e->dies_us && same.expires_at_s == e->expires_at_s &&
            same.not_before_s == e->not_before_s && same.log == e->log && same.as_of == e->as_of &&
            same.subject == e->subject && same.client == e->client && same.flags == e->flags &&
            same.len == e->len && memcmp(same.keys, e->keys, sizeof(e->keys)) == 0 &&
            memcmp(same.payload, e->payload, e->len) == 0;
 }
 
-static void put(uint64_t n, int64_t asked_ms)
+static void put(uint64_t n, int64_t asked_us)
 {
     uint8_t key[ASSAY_CACHE_KEY_LEN];
-    struct assay_cached e = entry_of(n, asked_ms);
+    struct assay_cached e = entry_of(n, asked_us);
     key_of(n, key);
     assay_cache_put(cache, key, &e, &me);
 }
@@ -157,16 +157,16 @@ static void an_older_answer_replaces_no_newer_one(void **state)
     put(1, 2000);
     put(1, 1000);
     assert_true(found(1, &e));
-    assert_int_equal(e.asked_ms, 2000);
+    assert_int_equal(e.asked_us, 2000);
     put(1, 3000);
     assert_true(found(1, &e));
-    assert_int_equal(e.asked_ms, 3000);
+    assert_int_equal(e.asked_us, 3000);
 }
 
 static void an_inactive_answer_ends_what_was_known_as_active(void **state)
 {
     uint8_t key[ASSAY_CACHE_KEY_LEN];
-    int64_t asked_ms = 0;
+    int64_t asked_us = 0;
     (void)state;
     put(1, 1000);
     key_of(1, key);
@@ -174,8 +174,8 @@ static void an_inactive_answer_ends_what_was_known_as_active(void **state)
     assert_true(finds(1)); /* it was asked for before */
     assay_cache_put_inactive(cache, key, assay_cache_generation(cache), 1001, &me);
     assert_false(finds(1));
-    assert_true(assay_cache_find_inactive(cache, key, &asked_ms));
-    assert_int_equal(asked_ms, 1001);
+    assert_true(assay_cache_find_inactive(cache, key, &asked_us));
+    assert_int_equal(asked_us, 1001);
 }
 
 /* A-GW-22 A-GW-23 F-46: junk lies elsewhere. */
@@ -229,7 +229,7 @@ static void memory_that_is_too_small_is_refused(void **state)
 
 static void a_flush_ends_what_it_names_and_nothing_else(void **state)
 {
-    struct assay_flush token = {.kind = ASSAY_FLUSH_TOKEN, .now_ms = 2000};
+    struct assay_flush token = {.kind = ASSAY_FLUSH_TOKEN, .now_us = 2000};
     (void)state;
     for (uint64_t n = 0; n < 64; n++) {
         put(n, 1000);
@@ -239,9 +239,9 @@ static void a_flush_ends_what_it_names_and_nothing_else(void **state)
     assert_false(finds(5));
     assert_true(finds(6));
     assert_int_equal(
-        flush((struct assay_flush){.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_ms = 2000}), 4);
+        flush((struct assay_flush){.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_us = 2000}), 4);
     assert_int_equal(
-        flush((struct assay_flush){.kind = ASSAY_FLUSH_CLIENT, .mark = 1, .now_ms = 2000}), 16);
+        flush((struct assay_flush){.kind = ASSAY_FLUSH_CLIENT, .mark = 1, .now_us = 2000}), 16);
     for (uint64_t n = 0; n < 64; n++) {
         assert_int_equal(finds(n), n != 5 && n % 16 != 2 && n % 4 != 0);
     }
@@ -253,7 +253,7 @@ static void a_flush_ends_what_it_names_and_nothing_else(void **state)
 
 static void a_flush_is_in_force_with_its_first_step(void **state)
 {
-    struct assay_flush step = {.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_ms = 2000};
+    struct assay_flush step = {.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_us = 2000};
     (void)state;
     put(2, 1000);
     put(18, 2000);
@@ -270,7 +270,7 @@ static void an_answer_that_was_asked_for_before_a_flush_is_not_stored(void **sta
     struct assay_cached e = entry_of(2, 1500);
     uint8_t key[ASSAY_CACHE_KEY_LEN];
     (void)state;
-    (void)flush((struct assay_flush){.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_ms = 2000});
+    (void)flush((struct assay_flush){.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_us = 2000});
     key_of(2, key);
     assert_false(assay_cache_may_use(cache, key, &e));
     put(2, 1500);
@@ -302,7 +302,7 @@ static void more_flushes_than_are_remembered_end_all_that_was_asked_before(void 
     put(3, 9000);
     for (uint64_t i = 0; i < 70; i++) {
         (void)flush((struct assay_flush){
-            .kind = ASSAY_FLUSH_SUBJECT, .mark = 1000 + i, .now_ms = 2000 + (int64_t)i});
+            .kind = ASSAY_FLUSH_SUBJECT, .mark = 1000 + i, .now_us = 2000 + (int64_t)i});
     }
     assert_false(finds(2));
     assert_true(finds(3));
@@ -314,12 +314,12 @@ static void more_flushes_than_are_remembered_end_all_that_was_asked_before(void 
 
 /* When the answer that holds about each token was asked for; 0: none does. */
 static struct {
-    int64_t asked_ms;
+    int64_t asked_us;
 } model[MODEL];
 
-static void model_flush(uint64_t pick, int64_t now_ms)
+static void model_flush(uint64_t pick, int64_t now_us)
 {
-    struct assay_flush f = {.now_ms = now_ms};
+    struct assay_flush f = {.now_us = now_us};
     switch (pick % 40) {
     case 0:
         f.kind = ASSAY_FLUSH_EVERYTHING;
@@ -340,37 +340,37 @@ static void model_flush(uint64_t pick, int64_t now_ms)
                      (f.kind == ASSAY_FLUSH_CLIENT && n % 4 + 1 == f.mark) ||
                      (f.kind == ASSAY_FLUSH_SUBJECT && n % 16 + 1 == f.mark) ||
                      (f.kind == ASSAY_FLUSH_TOKEN && n == pick / 40 % MODEL);
-        model[n].asked_ms = meant ? 0 : model[n].asked_ms;
+        model[n].asked_us = meant ? 0 : model[n].asked_us;
     }
 }
 
-static void model_step(uint64_t random, int64_t now_ms)
+static void model_step(uint64_t random, int64_t now_us)
 {
     uint64_t n = (random >> 20) % MODEL;
     uint8_t key[ASSAY_CACHE_KEY_LEN];
     key_of(n, key);
     switch (random % 16) {
     case 0:
-        assay_cache_put_inactive(cache, key, assay_cache_generation(cache), now_ms, &me);
-        model[n].asked_ms = 0;
+        assay_cache_put_inactive(cache, key, assay_cache_generation(cache), now_us, &me);
+        model[n].asked_us = 0;
         break;
     case 1:
         if (random >> 8 & 1) {
-            model_flush(random >> 30, now_ms);
+            model_flush(random >> 30, now_us);
         }
         break;
     case 2:
     case 3:
     case 4:
     case 5:
-        put(n, now_ms);
-        model[n].asked_ms = now_ms;
+        put(n, now_us);
+        model[n].asked_us = now_us;
         break;
     default: {
         struct assay_cached e;
         if (found(n, &e)) { /* a miss is always allowed */
             assert_true(is_entry_of(&e, n));
-            assert_int_equal(e.asked_ms, model[n].asked_ms);
+            assert_int_equal(e.asked_us, model[n].asked_us);
         }
     }
     }
