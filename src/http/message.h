@@ -20,6 +20,7 @@ struct assay_request {
     struct assay_slice authorization; /* there at the first run alone: the host wipes it then */
     size_t authorization_count;
     struct assay_slice accept;
+    bool guard;              /* `Assay-Guard: 1`: a guard asks, and wants to know how to keep it */
     bool connection_fields;  /* over HTTP/2, a field that may only stand in HTTP/1: malformed */
     struct assay_slice body; /* whole; at most ASSAY_MAX_BODY, or body_too_large is set */
     bool body_too_large;

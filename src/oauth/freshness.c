@@ -5,6 +5,65 @@
 #define HEX_LEN 16
 #define DECIMAL_LEN 20 /* of the largest 64-bit number */
 
+/* --- keys --- */
+
+#define ID_ROOM 512 /* a kind and an id, or a label and a client id */
+
+static enum assay_status hmac(struct assay_slice key, struct assay_slice label,
+                              struct assay_slice id, uint8_t ret[ASSAY_SHA256_LEN],
+                              struct assay_error *reterr)
+{
+    uint8_t room[ID_ROOM];
+    struct assay_buf buf;
+    assay_buf_init(&buf, room, sizeof(room));
+    assay_buf_append(&buf, label);
+    assay_buf_append_byte(&buf, 0);
+    assay_buf_append(&buf, id);
+    if (buf.spent) {
+        return assay_fail(ASSAY_ERR_LIMIT, "an id is too long", reterr);
+    }
+    return assay_hmac_sha256(key, assay_buf_slice(&buf), ret, reterr);
+}
+
+/* Big-endian, so that it is the same on every machine. */
+static uint64_t head_of(const uint8_t digest[ASSAY_SHA256_LEN])
+{
+    uint64_t head = 0;
+    for (size_t i = 0; i < sizeof(head); i++) {
+        head = head << 8 | digest[i];
+    }
+    return head == 0 ? 1 : head;
+}
+
+enum assay_status assay_freshness_key(const uint8_t receiver[ASSAY_SHA256_LEN],
+                                      enum assay_freshness_kind kind, struct assay_slice id,
+                                      uint64_t *ret, struct assay_error *reterr)
+{
+    uint8_t digest[ASSAY_SHA256_LEN];
+    uint8_t label = (uint8_t)kind;
+    enum assay_status status = hmac(assay_slice_of(receiver, ASSAY_SHA256_LEN),
+                                    assay_slice_of(&label, 1), id, digest, reterr);
+    *ret = status == ASSAY_OK ? head_of(digest) : 0;
+    return status;
+}
+
+enum assay_status assay_freshness_receiver(struct assay_slice log, struct assay_slice client_id,
+                                           uint8_t ret[ASSAY_SHA256_LEN],
+                                           struct assay_error *reterr)
+{
+    return hmac(log, ASSAY_SLICE("assay receiver"), client_id, ret, reterr);
+}
+
+enum assay_status assay_freshness_log(struct assay_slice log, uint64_t *ret,
+                                      struct assay_error *reterr)
+{
+    uint8_t digest[ASSAY_SHA256_LEN];
+    enum assay_status status =
+        hmac(log, ASSAY_SLICE("assay log"), (struct assay_slice){0}, digest, reterr);
+    *ret = status == ASSAY_OK ? head_of(digest) : 0;
+    return status;
+}
+
 /* --- writing --- */
 
 static void write_hex(uint64_t value, struct assay_json_writer *w)

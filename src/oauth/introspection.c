@@ -87,5 +87,8 @@ void assay_introspection_write(const struct assay_token_record *token,
     if (shown(view, ASSAY_MEMBER_EXTRA, token->extra.len != 0)) {
         assay_json_raw(&w, token->extra);
     }
+    if (view->freshness != NULL) {
+        assay_freshness_write(view->freshness, &w);
+    }
     assay_json_object_close(&w);
 }

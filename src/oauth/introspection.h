@@ -3,6 +3,7 @@
 #define ASSAY_OAUTH_INTROSPECTION_H
 
 #include "base/buf.h"
+#include "oauth/freshness.h"
 #include "record/client_record.h"
 #include "record/token_record.h"
 
@@ -16,6 +17,7 @@ struct assay_introspection_view {
     struct assay_slice audience; /* likewise */
     struct assay_slice issuer;
     struct assay_slice jti;
+    const struct assay_freshness *freshness; /* for a guard; NULL: it is left out */
 };
 
 /* Writes the answer for an active `token` to `out`; look at out->spent afterwards. */

@@ -30,6 +30,7 @@ struct assay_lookup {
     struct assay_cutoff cutoff;               /* the newest of those, when `cut` */
     int64_t horizon_s;                        /* what has exp at or before it is dead */
     uint64_t as_of;                           /* last number in the snapshot */
+    const uint8_t *log;                       /* the store's identity, ASSAY_LOG_ID_LEN bytes */
 };
 
 enum assay_liveness {

@@ -4,8 +4,11 @@
  * whatever the token). What it learns: of a live token whose audience names it, the members its
  * record allows, the scope cut to its own; of anything else the same few bytes. */
 #include "base/limits.h"
+#include "base/secret.h"
 #include "oauth/introspection.h"
 #include "oauth/scope.h"
+#include "record/cutoff.h"
+#include "record/header_record.h"
 #include "server/flow_priv.h"
 
 static void prepare(struct assay_exchange *ex, struct flow *flow)
@@ -48,11 +51,62 @@ static bool cut_to_caller(struct assay_exchange *ex, struct assay_introspection_
     return assay_scope_intersect(token->audience, caller->audience, ex->arena, &ret->audience);
 }
 
+static enum assay_status add_key(const uint8_t receiver[ASSAY_SHA256_LEN],
+                                 enum assay_freshness_kind kind, struct assay_slice id,
+                                 struct assay_freshness *freshness, struct assay_error *reterr)
+{
+    return id.len == 0
+               ? ASSAY_OK
+               : assay_freshness_key(receiver, kind, id, &freshness->keys[kind], reterr);
+}
+
+/* What could end the token, as the guard that asks will hear of it. */
+static enum assay_status add_keys(const struct assay_token_record *token,
+                                  const uint8_t receiver[ASSAY_SHA256_LEN],
+                                  struct assay_freshness *ret, struct assay_error *reterr)
+{
+    uint8_t number[8];
+    uint8_t grant[8];
+    const struct {
+        enum assay_freshness_kind kind;
+        struct assay_slice id;
+    } ids[] = {
+        {ASSAY_FRESHNESS_TOKEN, assay_cutoff_number_id(token->id.seq, number)},
+        {ASSAY_FRESHNESS_GRANT, token->grant == 0 ? (struct assay_slice){0}
+                                                  : assay_cutoff_number_id(token->grant, grant)},
+        {ASSAY_FRESHNESS_SESSION, token->session},
+        {ASSAY_FRESHNESS_SUBJECT, token->subject},
+        {ASSAY_FRESHNESS_CLIENT, token->client_id},
+    };
+    enum assay_status status = ASSAY_OK;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]) && status == ASSAY_OK; i++) {
+        status = add_key(receiver, ids[i].kind, ids[i].id, ret, reterr);
+    }
+    return status;
+}
+
+static enum assay_status tell_guard(const struct assay_exchange *ex, struct assay_freshness *ret,
+                                    struct assay_error *reterr)
+{
+    uint8_t receiver[ASSAY_SHA256_LEN];
+    struct assay_slice log = assay_slice_of(ex->lookup.log, ASSAY_LOG_ID_LEN);
+    *ret = (struct assay_freshness){.as_of = ex->lookup.as_of};
+    enum assay_status status = assay_freshness_log(log, &ret->log, reterr);
+    if (status == ASSAY_OK) {
+        status = assay_freshness_receiver(log, ex->lookup.caller->client_id, receiver, reterr);
+    }
+    if (status == ASSAY_OK) {
+        status = add_keys(ex->lookup.token, receiver, ret, reterr);
+    }
+    assay_secret_wipe(receiver, sizeof(receiver));
+    return status;
+}
+
 /* Room for the answer: everything of the token, escaped at its worst, and the names around it. */
 static size_t room_for(const struct assay_token_record *token,
                        const struct assay_introspection_view *view)
 {
-    static const size_t names = 512;
+    static const size_t names = 768;
     static const size_t worst = 6; /* one byte as \u00XX */
     return names +
            worst * (token->client_id.len * 2 + token->username.len + token->subject.len +
@@ -65,10 +119,18 @@ static enum assay_status say_active(struct assay_exchange *ex, enum assay_step *
                                     struct assay_error *reterr)
 {
     struct assay_introspection_view view;
+    struct assay_freshness freshness;
     uint8_t jti[ASSAY_JTI_LEN];
     struct assay_buf out;
     if (!cut_to_caller(ex, &view)) {
         return assay_fail(ASSAY_ERR_LIMIT, "no room for an introspection answer", reterr);
+    }
+    if (ex->request.guard) {
+        enum assay_status status = tell_guard(ex, &freshness, reterr);
+        if (status != ASSAY_OK) {
+            return status;
+        }
+        view.freshness = &freshness;
     }
     assay_jti_write(&ex->lookup.address, jti);
     view.jti = assay_slice_of(jti, sizeof(jti));

@@ -48,6 +48,8 @@ static void read_headers(ngx_http_request_t *r, struct assay_request *ret)
                 }
             } else if (is_named(h, "accept", 6)) {
                 ret->accept = slice_of(&h->value);
+            } else if (is_named(h, "assay-guard", 11)) {
+                ret->guard = h->value.len == 1 && h->value.data[0] == '1';
             } else if (is_named(h, "content-encoding", 16)) {
                 ret->content_encoding = slice_of(&h->value);
             }

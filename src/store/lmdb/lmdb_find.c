@@ -201,6 +201,7 @@ static enum assay_status find_all(struct lmdb_store *store,
                                   struct assay_error *reterr)
 {
     lookup->as_of = header->seq;
+    lookup->log = header->log;
     lookup->horizon_s = header->horizon_s;
     enum assay_status status = find_client(store, store->callers, lookup->caller_id,
                                            header->clients_seq, &lookup->caller, reterr);
