@@ -2,13 +2,11 @@
 
 import os
 import pathlib
-import shutil
 import socket
-import subprocess
 import tempfile
 import time
 
-from harness import BUILD, Server, canaries, free_port, wait_until
+from harness import BUILD, Server, canaries, free_port, wait_until  # noqa: F401 (the last is for the tests)
 from peer import AuthorizationServer, Backend
 
 GUARD = BUILD / "modules" / "ngx_http_assay_guard_module.so"
@@ -125,16 +123,3 @@ http {{
     def check_floor(self, allow=()):
         super().check_floor(allow)
         self.check_canaries()
-
-
-def refuses(conf_text, directory):
-    """What nginx says to a configuration that it must not start with."""
-    file = pathlib.Path(directory) / "nginx.conf"
-    file.write_text(conf_text)
-    done = subprocess.run([shutil.which("nginx") or "/usr/sbin/nginx", "-t", "-c", file, "-p", directory, "-e", f"{directory}/error.log"],
-                          capture_output=True, text=True)
-    assert done.returncode != 0, done.stderr
-    return done.stderr
-
-
-__all__ = ["API", "CONTROL", "GUARD", "SECRET", "Guard", "live", "refuses", "wait_until"]

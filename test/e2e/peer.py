@@ -133,11 +133,11 @@ class AuthorizationServer(Peer):
         if request.method == "GET" and self.metadata is not None:
             connection.sendall(response(self.metadata) if request.target in self.metadata_at else response({}, 404))
             return True
+        said = self.answers.get(request.form.get("token"), {"active": False})  # as it is when the question comes
         if self.delay:
             time.sleep(self.delay)
         if self.misbehave:
             return self.misbehave(connection, request)
-        said = self.answers.get(request.form.get("token"), {"active": False})
         if callable(said):
             return said(connection, request)
         connection.sendall(said if isinstance(said, bytes) else response(said))
