@@ -39,7 +39,7 @@ enum assay_status assay_freshness_key(const uint8_t receiver[ASSAY_SHA256_LEN],
                                       enum assay_freshness_kind kind, struct assay_slice id,
                                       uint64_t *ret, struct assay_error *reterr)
 {
-    uint8_t digest[ASSAY_SHA256_LEN];
+    uint8_t digest[ASSAY_SHA256_LEN] = {0};
     uint8_t label = (uint8_t)kind;
     enum assay_status status = hmac(assay_slice_of(receiver, ASSAY_SHA256_LEN),
                                     assay_slice_of(&label, 1), id, digest, reterr);
@@ -57,7 +57,7 @@ enum assay_status assay_freshness_receiver(struct assay_slice log, struct assay_
 enum assay_status assay_freshness_log(struct assay_slice log, uint64_t *ret,
                                       struct assay_error *reterr)
 {
-    uint8_t digest[ASSAY_SHA256_LEN];
+    uint8_t digest[ASSAY_SHA256_LEN] = {0};
     enum assay_status status =
         hmac(log, ASSAY_SLICE("assay log"), (struct assay_slice){0}, digest, reterr);
     *ret = status == ASSAY_OK ? head_of(digest) : 0;

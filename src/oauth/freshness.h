@@ -34,8 +34,8 @@ struct assay_freshness {
 };
 
 /* What a key is: 8 bytes of HMAC-SHA-256 under `receiver` over the kind and the id, as cutoffs have
- * them; never 0. So a guard can tell that something it knows was ended, and two guards cannot compare
- * notes. Fails with ASSAY_ERR_CRYPTO. */
+ * them; never 0. So a guard can tell that something it knows was ended, and two guards cannot
+ * compare notes. Fails with ASSAY_ERR_CRYPTO. */
 ASSAY_MUST_USE enum assay_status assay_freshness_key(const uint8_t receiver[ASSAY_SHA256_LEN],
                                                      enum assay_freshness_kind kind,
                                                      struct assay_slice id, uint64_t *ret,

@@ -55,9 +55,8 @@ static enum assay_status add_key(const uint8_t receiver[ASSAY_SHA256_LEN],
                                  enum assay_freshness_kind kind, struct assay_slice id,
                                  struct assay_freshness *freshness, struct assay_error *reterr)
 {
-    return id.len == 0
-               ? ASSAY_OK
-               : assay_freshness_key(receiver, kind, id, &freshness->keys[kind], reterr);
+    return id.len == 0 ? ASSAY_OK
+                       : assay_freshness_key(receiver, kind, id, &freshness->keys[kind], reterr);
 }
 
 /* What could end the token, as the guard that asks will hear of it. */
@@ -67,13 +66,14 @@ static enum assay_status add_keys(const struct assay_token_record *token,
 {
     uint8_t number[8];
     uint8_t grant[8];
+    struct assay_slice grant_id = assay_cutoff_number_id(token->grant, grant);
+    grant_id.len = token->grant == 0 ? 0 : grant_id.len;
     const struct {
         enum assay_freshness_kind kind;
         struct assay_slice id;
     } ids[] = {
         {ASSAY_FRESHNESS_TOKEN, assay_cutoff_number_id(token->id.seq, number)},
-        {ASSAY_FRESHNESS_GRANT, token->grant == 0 ? (struct assay_slice){0}
-                                                  : assay_cutoff_number_id(token->grant, grant)},
+        {ASSAY_FRESHNESS_GRANT, grant_id},
         {ASSAY_FRESHNESS_SESSION, token->session},
         {ASSAY_FRESHNESS_SUBJECT, token->subject},
         {ASSAY_FRESHNESS_CLIENT, token->client_id},

@@ -8,12 +8,12 @@
 #include <assert.h>
 #include <signal.h>
 
-#define MAX_QUESTIONS 2048 /* of a worker and provider, in line and under way */
-#define LOOK_AGAIN_MS 3    /* for what another worker asks */
-#define PROBE_MS 1000      /* a server that fails is asked once in so long */
-#define FAILURES 3         /* in a row, until it is taken to be down */
-#define LOG_MS 1000        /* trouble is logged no more often */
-#define PAUSE_MAX_MS 30000 /* however long the server asks to be left alone */
+#define MAX_QUESTIONS 2048      /* of a worker and provider, in line and under way */
+#define LOOK_AGAIN_MS 3         /* for what another worker asks */
+#define PROBE_MS 1000           /* a server that fails is asked once in so long */
+#define FAILURES 3              /* in a row, until it is taken to be down */
+#define LOG_US INT64_C(1000000) /* trouble is logged no more often */
+#define PAUSE_MAX_MS 30000      /* however long the server asks to be left alone */
 
 /* nginx gives a module no place for what belongs to a worker process. */
 static struct {
@@ -45,7 +45,7 @@ const struct assay_process *ngx_assay_asker_process(void)
 static void log_trouble(struct ngx_assay_asker *asker, enum assay_reason why, const char *what)
 {
     int64_t now_us = ngx_assay_boot_us();
-    if (now_us - asker->logged_us < 1000 * LOG_MS) {
+    if (now_us - asker->logged_us < LOG_US) {
         asker->unlogged++;
         return;
     }
@@ -174,6 +174,7 @@ static void leave(struct ngx_assay_waiter *waiter)
 /* The question is over: nobody finds it any more, and the host may ask anew. */
 static void retire(struct ngx_assay_question *q, unsigned failure)
 {
+    assert(q->state != NGX_ASSAY_OVER);
     if (q->state == NGX_ASSAY_QUEUED) {
         ngx_queue_remove(&q->in_line);
     }
@@ -181,9 +182,7 @@ static void retire(struct ngx_assay_question *q, unsigned failure)
         assay_asking_end(worker.zone->asking, q->key, failure, q->asked_us, &worker.me);
         q->mine = false;
     }
-    if (q->state != NGX_ASSAY_OVER) {
-        ngx_queue_remove(&q->in_table);
-    }
+    ngx_queue_remove(&q->in_table);
     q->state = NGX_ASSAY_OVER;
 }
 
@@ -679,10 +678,11 @@ static void close_asker(struct ngx_assay_asker *asker)
 {
     ngx_assay_discovery_end(asker);
     for (size_t i = 0; i < sizeof(asker->table) / sizeof(asker->table[0]); i++) {
-        while (!ngx_queue_empty(&asker->table[i])) {
-            struct ngx_assay_question *q = ngx_assay_around(
-                ngx_queue_head(&asker->table[i]), offsetof(struct ngx_assay_question, in_table));
-            assert(q->state != NGX_ASSAY_OVER); /* nobody finds those */
+        ngx_queue_t *at = ngx_queue_head(&asker->table[i]);
+        while (at != ngx_queue_sentinel(&asker->table[i])) {
+            struct ngx_assay_question *q =
+                ngx_assay_around(at, offsetof(struct ngx_assay_question, in_table));
+            at = ngx_queue_next(at);
             assay_fetch_cancel(&q->fetch);
             let_go(&q->waiters);
             let_go(&q->later);

@@ -62,7 +62,7 @@ bool ngx_assay_read_ms(ngx_str_t *value, int64_t *ret)
  */
 static bool read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max, ngx_str_t *ret)
 {
-    ngx_fd_t fd = ngx_open_file(path->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    ngx_fd_t fd = open((const char *)path->data, O_RDONLY | O_CLOEXEC);
     if (fd == NGX_INVALID_FILE) {
         return false;
     }

@@ -43,8 +43,8 @@ static bool resolves_elsewhere(const ngx_str_t *uri)
         }
         u_char before = i == 0 ? '/' : uri->data[i - 1];
         u_char behind = i + 2 == uri->len ? '/' : uri->data[i + 2];
-        bool segment = (before == '/' || before == '\\') &&
-                       (behind == '/' || is_other_separator(behind));
+        bool segment =
+            (before == '/' || before == '\\') && (behind == '/' || is_other_separator(behind));
         if (segment && (before == '\\' || is_other_separator(behind))) {
             return true;
         }
