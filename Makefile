@@ -22,7 +22,7 @@ build: deps ## build/assay and build/modules/*.so
 	@cmake --build build
 	@mv -f build.log build/cmake.log
 
-run: build ## a development server with clients and a token to try; prints commands to paste
+run: build ## a development server and a guarded sample API, with a token to try; prints commands to paste
 	@build/assay serve --demo
 
 check: test-deps ## every test
@@ -52,8 +52,9 @@ fuzz: ## every fuzz target for FUZZ_SECONDS each
 
 install: build ## into DESTDIR
 	install -D -m 0755 build/assay $(DESTDIR)$(PREFIX)/bin/assay
-	install -D -m 0644 build/modules/ngx_http_assay_server_module.so \
-	    $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_assay_server_module.so
+	install -d $(DESTDIR)$(PREFIX)/lib/nginx/modules
+	install -m 0644 build/modules/ngx_http_assay_server_module.so \
+	    build/modules/ngx_http_assay_guard_module.so $(DESTDIR)$(PREFIX)/lib/nginx/modules
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 0644 docs/man/assay.1 $(DESTDIR)$(PREFIX)/share/man/man1/assay.1
 	build/assay completion bash >build/assay.bash

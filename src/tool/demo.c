@@ -3,12 +3,12 @@
 #include "base/limits.h"
 #include "json/reader.h"
 #include "tool/local.h"
+#include "tool/path.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define AUDIENCE "https://api.example.com"
 #define ANSWER_DEPTH 8
 
 static bool fail(const char *what)
@@ -68,10 +68,10 @@ static bool make_client(struct assay_local *local, const char *add, const char *
 static bool make_all(struct assay_local *local, struct assay_demo *made)
 {
     static const char gateway[] = "{\"client_id\":\"gateway\",\"resource_server\":true,"
-                                  "\"audience\":[\"" AUDIENCE "\"]}";
+                                  "\"audience\":[\"" ASSAY_DEMO_AUDIENCE "\"]}";
     static const char robot[] =
         "{\"client_id\":\"robot\",\"grant_types\":[\"client_credentials\",\"refresh_token\"],"
-        "\"scope\":\"read write\",\"audience\":[\"" AUDIENCE "\"]}";
+        "\"scope\":\"read write\",\"audience\":[\"" ASSAY_DEMO_AUDIENCE "\"]}";
     static const char token[] =
         "{\"client_id\":\"robot\",\"subject\":\"alice\",\"username\":\"alice@example.com\","
         "\"scope\":\"read write\"}";
@@ -101,5 +101,6 @@ bool assay_demo_make(const struct assay_serving *s, struct assay_demo *ret)
     }
     bool ok = make_all(local, ret);
     assay_local_close(local);
-    return ok;
+    return ok &&
+           assay_path_write(s->gateway_secret, 0600, assay_slice_of_text(ret->gateway_secret));
 }

@@ -12,6 +12,8 @@
 #define ASSAY_DEMO_GATEWAY "gateway" /* resource server for the audience of the token */
 #define ASSAY_DEMO_ROBOT "robot"     /* client that the token was issued to */
 
+#define ASSAY_DEMO_AUDIENCE "https://api.example.com"
+
 /* What was made, as text that ends in NUL. Holds secrets: whoever has it wipes it. */
 struct assay_demo {
     char gateway_secret[ASSAY_MAX_CLIENT_SECRET + 1];

@@ -35,7 +35,9 @@ static bool all_plain(const struct assay_nginx_conf *conf)
     return is_plain(conf->module) && is_plain(conf->run_dir) && is_plain(conf->store) &&
            is_plain(conf->listen) && is_plain(conf->issuer) && is_plain(conf->token_prefix) &&
            is_plain(conf->certificate) && is_plain(conf->key) && is_plain(conf->user) &&
-           is_plain(conf->access_log);
+           is_plain(conf->access_log) && is_plain(conf->guard_module) && is_plain(conf->gateway) &&
+           is_plain(conf->gateway_secret) && is_plain(conf->audience) &&
+           is_plain(conf->authorities);
 }
 
 static void put_main(struct assay_buf *out, const struct assay_nginx_conf *conf)
@@ -43,6 +45,9 @@ static void put_main(struct assay_buf *out, const struct assay_nginx_conf *conf)
     put(out,
         "# Written by 'assay serve'. A copy of it is a start for a configuration of your own.\n");
     put_directive(out, "", "load_module", conf->module);
+    if (conf->guard_module != NULL) {
+        put_directive(out, "", "load_module", conf->guard_module);
+    }
     if (conf->user != NULL) {
         put_directive(out, "", "user", conf->user);
     }
@@ -117,10 +122,51 @@ static void put_listen(struct assay_buf *out, const struct assay_nginx_conf *con
              "        ssl_session_tickets off;\n");
 }
 
+/* The guard asks by the server's own front door, as it would anybody's. */
+static void put_provider(struct assay_buf *out, const struct assay_nginx_conf *conf)
+{
+    put(out, "\n    assay_provider sample {\n");
+    put_directive(out, "        ", "issuer", conf->issuer);
+    put_directive(out, "        ", "client_id", conf->gateway);
+    put_directive(out, "        ", "client_secret_file", conf->gateway_secret);
+    if (conf->authorities != NULL) {
+        put_directive(out, "        ", "ca_file", conf->authorities);
+    }
+    put(out, "    }\n");
+}
+
+/* max_age=0 asks about every call: a revoked token is refused with the next one. */
+static void put_guarded(struct assay_buf *out, const struct assay_nginx_conf *conf)
+{
+    put(out, "\n        location /api/ {\n"
+             "            assay_guard sample max_age=0;\n"
+             "            assay_require scope read audience \"");
+    put(out, conf->audience);
+    put(out, "\";\n"
+             "            proxy_set_header X-User $assay_sub;\n"
+             "            proxy_pass \"http://unix:");
+    put(out, conf->run_dir);
+    put(out, "/api.sock\";\n        }\n");
+}
+
+/* What stands for an API of one's own. */
+static void put_sample(struct assay_buf *out, const struct assay_nginx_conf *conf)
+{
+    put(out, "\n    server {\n        listen \"unix:");
+    put(out, conf->run_dir);
+    put(out, "/api.sock\";\n"
+             "        default_type application/json;\n"
+             "        location / { return 200 '{\"hello\":\"$http_x_user\"}\\n'; }\n"
+             "    }\n");
+}
+
 static void put_server(struct assay_buf *out, const struct assay_nginx_conf *conf)
 {
     put(out, "\n    server {\n");
     put_listen(out, conf);
+    if (conf->guard_module != NULL) {
+        put_guarded(out, conf);
+    }
     put(out, "\n        location / {\n            assay_server \"issuer=");
     put(out, conf->issuer);
     put(out, "\"");
@@ -145,7 +191,13 @@ enum assay_status assay_nginx_conf_write(const struct assay_nginx_conf *conf, st
     put_main(out, conf);
     put(out, "http {\n");
     put_http(out, conf);
+    if (conf->guard_module != NULL) {
+        put_provider(out, conf);
+    }
     put_server(out, conf);
+    if (conf->guard_module != NULL) {
+        put_sample(out, conf);
+    }
     put(out, "}\n");
     return out->spent ? assay_fail(ASSAY_ERR_LIMIT, "the configuration is too long", reterr)
                       : ASSAY_OK;

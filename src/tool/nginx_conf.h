@@ -18,9 +18,14 @@ struct assay_nginx_conf {
     const char *token_prefix; /* NULL: the module's default */
     const char *certificate;  /* PEM file; NULL: no TLS */
     const char *key;
-    const char *access_log; /* file; NULL: none */
-    const char *user;       /* whom workers run as; NULL: whoever starts it */
-    bool allow_cleartext;   /* off this machine, too */
+    const char *access_log;     /* file; NULL: none */
+    const char *user;           /* whom workers run as; NULL: whoever starts it */
+    bool allow_cleartext;       /* off this machine, too */
+    const char *guard_module;   /* a guarded sample API below /api/; NULL: none, as what follows */
+    const char *gateway;        /* client id of the guard */
+    const char *gateway_secret; /* file */
+    const char *audience;       /* that the API is */
+    const char *authorities;    /* PEM file for the server's certificate; NULL: the system's */
 };
 
 /* Appends the configuration to `*out`. Fails with ASSAY_ERR_SYNTAX when a value holds what nginx

@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include "crypto/cert.h"
 #include "store/lmdb/lmdb_store.h"
+#include "tool/demo.h"
 #include "tool/key_pair.h"
 #include "tool/nginx_conf.h"
 
@@ -150,8 +151,12 @@ static bool check_installed(const struct assay_serving *s)
     if (!find_nginx(nginx, sizeof nginx)) {
         return false;
     }
-    return access(s->module, R_OK) == 0 ||
-           assay_path_complain("cannot load", s->module, "there is no such module");
+    const char *missing = access(s->module, R_OK) != 0 ? s->module : NULL;
+    if (s->demo && access(s->guard_module, R_OK) != 0) {
+        missing = s->guard_module;
+    }
+    return missing == NULL ||
+           assay_path_complain("cannot load", missing, "there is no such module");
 }
 
 static const char *listen_fault(int why)
@@ -254,6 +259,11 @@ static bool write_conf(const struct assay_serving *s, struct assay_buf *out)
         .access_log = stderr_can_be_opened() ? "/dev/stderr" : NULL,
         .user = s->user,
         .allow_cleartext = s->allow_cleartext,
+        .guard_module = s->demo ? s->guard_module : NULL,
+        .gateway = ASSAY_DEMO_GATEWAY,
+        .gateway_secret = s->gateway_secret,
+        .audience = ASSAY_DEMO_AUDIENCE,
+        .authorities = s->development_certificate ? s->certificate : NULL,
     };
     struct assay_error error = {0};
     if (assay_nginx_conf_write(&conf, out, &error) != ASSAY_OK) {
@@ -304,6 +314,15 @@ static void become_nginx(const struct assay_serving *s, bool test)
     (void)assay_path_complain("cannot run", nginx, "the system refused");
 }
 
+/* One that was killed leaves the sample's socket behind. */
+static void drop_socket(const struct assay_serving *s)
+{
+    char path[ASSAY_PATH_ROOM];
+    if (assay_path_join(path, sizeof path, s->run_dir, "/api.sock")) {
+        (void)unlink(path);
+    }
+}
+
 static bool write_conf_file(const struct assay_serving *s)
 {
     char path[ASSAY_PATH_ROOM];
@@ -319,6 +338,7 @@ bool assay_serving_test(const struct assay_serving *s)
     if (!write_conf_file(s)) {
         return false;
     }
+    drop_socket(s);
     pid_t child = fork();
     if (child == 0) {
         become_nginx(s, true);

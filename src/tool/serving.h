@@ -17,7 +17,10 @@ struct assay_serving {
     char issuer[ASSAY_PATH_ROOM]; /* without a trailing slash, unless it was given so */
     char run_dir[ASSAY_PATH_ROOM];
     char module[ASSAY_PATH_ROOM];
-    char certificate[ASSAY_PATH_ROOM]; /* empty: no TLS */
+    char guard_module[ASSAY_PATH_ROOM];
+    bool demo;                            /* with clients, a token, and a guarded sample API */
+    char gateway_secret[ASSAY_PATH_ROOM]; /* file */
+    char certificate[ASSAY_PATH_ROOM];    /* empty: no TLS */
     char key[ASSAY_PATH_ROOM];
     bool development_certificate; /* made by us */
     bool allow_cleartext;

@@ -11,6 +11,7 @@
 
 #define WORKER_USER "www-data"
 #define MODULE "ngx_http_assay_server_module.so"
+#define GUARD_MODULE "ngx_http_assay_guard_module.so"
 #define SYSTEM_MODULES "/usr/lib/nginx/modules"
 #define DEFAULT_LISTEN "127.0.0.1:8443"
 
@@ -143,22 +144,23 @@ static void cut_last(char *path)
 
 /* Beside the command in a build tree, below the same prefix when it is installed, else where Debian
  * keeps modules. */
-static bool plan_module(struct assay_serving *s)
+static bool plan_module(const char *name, char *out, size_t size)
 {
     char self[ASSAY_PATH_ROOM];
+    char dir[ASSAY_PATH_ROOM];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     self[len > 0 ? len : 0] = '\0';
     cut_last(self);
-    if (assay_path_join(s->module, sizeof s->module, self, "/modules/" MODULE) &&
-        access(s->module, R_OK) == 0) {
+    if (assay_path_join(dir, sizeof dir, self, "/modules/") &&
+        assay_path_join(out, size, dir, name) && access(out, R_OK) == 0) {
         return true;
     }
     cut_last(self);
-    if (assay_path_join(s->module, sizeof s->module, self, "/lib/nginx/modules/" MODULE) &&
-        access(s->module, R_OK) == 0) {
+    if (assay_path_join(dir, sizeof dir, self, "/lib/nginx/modules/") &&
+        assay_path_join(out, size, dir, name) && access(out, R_OK) == 0) {
         return true;
     }
-    return assay_path_join(s->module, sizeof s->module, SYSTEM_MODULES "/", MODULE);
+    return assay_path_join(out, size, SYSTEM_MODULES "/", name);
 }
 
 static bool plan_store(const struct assay_tool *tool, struct assay_serving *s)
@@ -184,8 +186,14 @@ bool assay_serving_plan(const struct assay_tool *tool, struct assay_serving *ret
 {
     memset(ret, 0, sizeof *ret);
     *ret_exit = ASSAY_EXIT_NO;
+    ret->demo = assay_args_has(&tool->args, "demo");
     ret->user = geteuid() == 0 ? WORKER_USER : NULL;
     return plan_prefix(tool, ret, ret_exit) && plan_listen(tool, ret, ret_exit) &&
            plan_run_dir(ret) && plan_certificate(tool, ret, ret_exit) &&
-           plan_issuer(tool, ret, ret_exit) && plan_module(ret) && plan_store(tool, ret);
+           plan_issuer(tool, ret, ret_exit) &&
+           plan_module(MODULE, ret->module, sizeof ret->module) &&
+           plan_module(GUARD_MODULE, ret->guard_module, sizeof ret->guard_module) &&
+           assay_path_join(ret->gateway_secret, sizeof ret->gateway_secret, ret->run_dir,
+                           "/gateway.secret") &&
+           plan_store(tool, ret);
 }

@@ -34,6 +34,13 @@ static void print_post(const struct assay_serving *s, const char *path, const ch
            secret);
 }
 
+static void print_call(const struct assay_serving *s, const char *token)
+{
+    printf("curl%s%s \"%s/api/hello\" -H \"Authorization: Bearer %s\"\n\n",
+           s->development_certificate ? " --cacert " : "",
+           s->development_certificate ? s->certificate : "", s->issuer, token);
+}
+
 static void print_first_steps(const struct assay_serving *s, const char *program)
 {
     static const char *const steps[] = {
@@ -54,8 +61,10 @@ static void print_demo(const struct assay_serving *s, const struct assay_demo *d
            "'" ASSAY_DEMO_GATEWAY "':\n\n");
     print_post(s, "/oauth2/introspect", "token=", demo->access_token, ASSAY_DEMO_GATEWAY,
                demo->gateway_secret);
+    printf("Call an API that the guard stands in front of:\n\n");
+    print_call(s, demo->access_token);
     printf("Revoke it as its client '" ASSAY_DEMO_ROBOT
-           "', then ask again: {\"active\":false}\n\n");
+           "'; then ask again: {\"active\":false}, and call again: refused\n\n");
     print_post(s, "/oauth2/revoke", "token=", demo->access_token, ASSAY_DEMO_ROBOT,
                demo->robot_secret);
     printf("Get a token by client_credentials:\n\n");

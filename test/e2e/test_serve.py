@@ -110,12 +110,15 @@ def shell(command):
 
 def test_demo_prints_commands_that_work_when_pasted(serving):
     demo = serving("--demo").start()
-    introspect, revoke, token = demo.commands()
+    introspect, call, revoke, token = demo.commands()
     seen = json.loads(shell(introspect))
     assert seen["active"] and seen["username"] == "alice@example.com"
     assert seen["scope"] == "read write" and seen["token_type"] == "Bearer"
     assert seen["iss"] == f"https://localhost:{demo.port}"
+    # the mission's real case: a call passes, the token is revoked, the next call is refused
+    assert json.loads(shell(call)) == {"hello": "alice"}
     assert shell(revoke) == ""
+    assert json.loads(shell(call)) == {"error": "invalid_token"}
     assert shell(introspect) == '{"active":false}'
     got = json.loads(shell(token))
     assert got["scope"] == "read" and got["access_token"].startswith("assay_at_")
