@@ -59,8 +59,9 @@ install: build ## into DESTDIR
 	install -m 0644 docs/man/assay.1 $(DESTDIR)$(PREFIX)/share/man/man1/assay.1
 	build/assay completion bash >build/assay.bash
 	install -m 0644 build/assay.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/assay
-	install -D -m 0644 packaging/mod-http-assay-server.conf \
-	    $(DESTDIR)$(PREFIX)/share/nginx/modules-available/mod-http-assay-server.conf
+	install -d $(DESTDIR)$(PREFIX)/share/nginx/modules-available
+	install -m 0644 packaging/mod-http-assay-server.conf packaging/mod-http-assay-guard.conf \
+	    $(DESTDIR)$(PREFIX)/share/nginx/modules-available
 	install -D -m 0644 packaging/assay.service $(DESTDIR)/lib/systemd/system/assay.service
 
 clean:

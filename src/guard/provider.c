@@ -2,34 +2,11 @@
 
 #include "base/secret.h"
 #include "http/authorization.h"
+#include "http/form.h"
 #include "http/media_type.h"
 #include "oauth/answer.h"
 
 /* --- asking --- */
-
-static bool is_plain(uint8_t c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '*';
-}
-
-/* application/x-www-form-urlencoded, also inside Basic credentials (RFC 6749 section 2.3.1). */
-static void append_encoded(struct assay_buf *out, struct assay_slice text)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        if (is_plain(c)) {
-            assay_buf_append_byte(out, c);
-        } else if (c == ' ') {
-            assay_buf_append_byte(out, '+');
-        } else {
-            assay_buf_append_byte(out, '%');
-            assay_buf_append_byte(out, (uint8_t)digits[c >> 4]);
-            assay_buf_append_byte(out, (uint8_t)digits[c & 0xF]);
-        }
-    }
-}
 
 static void append_parameter(struct assay_buf *out, struct assay_slice name,
                              struct assay_slice value)
@@ -37,9 +14,9 @@ static void append_parameter(struct assay_buf *out, struct assay_slice name,
     if (out->len != 0) {
         assay_buf_append_byte(out, '&');
     }
-    append_encoded(out, name);
+    assay_form_encode(name, out);
     assay_buf_append_byte(out, '=');
-    append_encoded(out, value);
+    assay_form_encode(value, out);
 }
 
 static void write_body(const struct assay_provider *provider, struct assay_slice token,
@@ -63,8 +40,8 @@ static void write_basic(const struct assay_provider *provider, struct assay_buf 
     struct assay_buf password;
     assay_buf_init(&user, user_room, sizeof(user_room));
     assay_buf_init(&password, password_room, sizeof(password_room));
-    append_encoded(&user, provider->client_id);
-    append_encoded(&password, provider->secret);
+    assay_form_encode(provider->client_id, &user);
+    assay_form_encode(provider->secret, &password);
     out->spent = out->spent || user.spent || password.spent;
     assay_basic_write(assay_buf_slice(&user), assay_buf_slice(&password), out);
     assay_secret_wipe(password_room, sizeof(password_room));

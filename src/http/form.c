@@ -219,3 +219,28 @@ size_t assay_form_find(const struct assay_form *form, struct assay_slice name,
     }
     return found;
 }
+
+/* --- encoding --- */
+
+static bool stays_as_it_is(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '*';
+}
+
+void assay_form_encode(struct assay_slice text, struct assay_buf *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if (stays_as_it_is(c)) {
+            assay_buf_append_byte(out, c);
+        } else if (c == ' ') {
+            assay_buf_append_byte(out, '+');
+        } else {
+            assay_buf_append_byte(out, '%');
+            assay_buf_append_byte(out, (uint8_t)digits[c >> 4]);
+            assay_buf_append_byte(out, (uint8_t)digits[c & 0xF]);
+        }
+    }
+}

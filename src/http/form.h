@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/slice.h"
 #include "base/status.h"
@@ -44,5 +45,9 @@ ASSAY_MUST_USE enum assay_status assay_form_decode(struct assay_slice text,
                                                    struct assay_arena *arena,
                                                    struct assay_slice *ret,
                                                    struct assay_error *reterr);
+
+/* Appends `text` encoded: as a name or value of a form, and as each half of Basic credentials (RFC
+ * 6749 section 2.3.1). */
+void assay_form_encode(struct assay_slice text, struct assay_buf *out);
 
 #endif

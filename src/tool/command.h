@@ -72,6 +72,8 @@ extern const struct assay_option assay_global_options[];
 extern const struct assay_command *const assay_commands[];
 
 extern const struct assay_command assay_cmd_serve;
+extern const struct assay_command assay_cmd_guard_flush;
+extern const struct assay_command assay_cmd_guard_stat;
 extern const struct assay_command assay_cmd_client_add;
 extern const struct assay_command assay_cmd_client_list;
 extern const struct assay_command assay_cmd_client_show;

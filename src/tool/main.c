@@ -30,6 +30,8 @@ const struct assay_command *const assay_commands[] = {
     &assay_cmd_grant_end,
     &assay_cmd_subject_end,
     &assay_cmd_key_rotate,
+    &assay_cmd_guard_flush,
+    &assay_cmd_guard_stat,
     &assay_cmd_store_create,
     &assay_cmd_store_stat,
     &assay_cmd_store_backup,

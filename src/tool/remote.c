@@ -2,7 +2,8 @@
 
 #include "base/limits.h"
 #include "base/secret.h"
-#include "fetch/post.h"
+#include "http/authorization.h"
+#include "tool/http.h"
 #include "tool/secret_file.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct assay_remote {
     const char *client_id;
     const char *ca_file;
     char secret[ASSAY_MAX_CLIENT_SECRET + 3]; /* room for CR LF and NUL */
+    uint8_t authorization[2 * (ASSAY_MAX_CLIENT_ID + ASSAY_MAX_CLIENT_SECRET) + 16];
     struct assay_buf answer;
     uint8_t room[ASSAY_MAX_REPLY + 1024];
 };
@@ -84,16 +86,23 @@ enum assay_status assay_remote_send(struct assay_remote *remote, const char *pat
     if (!write_url(remote, path, url, sizeof url)) {
         return assay_fail(ASSAY_ERR_LIMIT, "the server's URL is too long", reterr);
     }
-    struct assay_post post = {
+    struct assay_buf authorization;
+    assay_buf_init(&authorization, remote->authorization, sizeof remote->authorization - 1);
+    assay_basic_write(assay_slice_of_text(remote->client_id), assay_slice_of_text(remote->secret),
+                      &authorization);
+    remote->authorization[authorization.len] = '\0';
+    if (authorization.spent) {
+        return assay_fail(ASSAY_ERR_LIMIT, "the client id is too long", reterr);
+    }
+    struct assay_http http = {
         .url = url,
-        .user = remote->client_id,
-        .password = remote->secret,
+        .authorization = (const char *)remote->authorization,
         .ca_file = remote->ca_file,
         .content_type = "application/json",
         .body = body,
     };
     assay_buf_init(&remote->answer, remote->room, sizeof remote->room);
-    enum assay_status status = assay_post_run(&post, &remote->answer, ret_http_status, reterr);
+    enum assay_status status = assay_http_run(&http, &remote->answer, ret_http_status, reterr);
     if (status != ASSAY_OK) {
         return status;
     }

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from guard import CONTROL, Guard, wait_until
-from harness import ROOT, canaries
+from harness import ASSAY, ROOT, canaries
 
 
 @pytest.fixture
@@ -239,3 +239,34 @@ def test_every_word_of_a_provider_is_documented():
         assert f"`${variable}" in text or variable == "assay_claim_" and "`$assay_claim_NAME`" in text, variable
 
 
+
+
+def command(guard, *args, stdin=None):
+    done = subprocess.run([ASSAY, "guard", *args, "--url", f"http://127.0.0.1:{guard.port}/control", "--secret-file", guard.dir / "control"],
+                          input=stdin, capture_output=True, text=True, timeout=60)
+    assert not any(c in done.stdout + done.stderr for c in guard.canaries)
+    return done
+
+
+def test_the_command_flushes():
+    with Guard(provider="max_age 1h;") as guard:
+        (guard.dir / "control").chmod(0o600)
+        for token, sub in (("A", "alice"), ("B", "bob")):
+            guard.allow(token, sub=sub)
+        for args, stdin, count in (((("flush", "-")), "A\n", 1), (("flush", "--subject", "bob"), None, 1), (("flush", "--client", "cl1"), None, 2),
+                                   (("flush", "--everything"), None, 0)):
+            assert guard.call(token="A").status == guard.call(token="B").status == 200
+            done = command(guard, *args, "--json", stdin=stdin)
+            assert done.returncode == 0 and done.stdout == f'{{"flushed":{count}}}\n', (args, done.stdout, done.stderr)
+        shown = command(guard, "stat")
+        assert shown.returncode == 0 and re.search(r"^stored +\d+$", shown.stdout, re.M), shown.stdout
+        for args in (("flush",), ("flush", "--subject", "a", "--everything"), ("flush", "token-as-an-argument")):
+            done = command(guard, *args, stdin="")
+            assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("assay: "), (args, done.stderr)
+        (guard.dir / "control").chmod(0o644)
+        assert command(guard, "stat").returncode == 2  # open to others
+        (guard.dir / "control").chmod(0o600)
+        (guard.dir / "control").write_text("another secret, which the guard does not know\n")
+        done = command(guard, "stat")
+        assert done.returncode == 1 and "does not know that secret" in done.stderr
+        guard.check_floor()

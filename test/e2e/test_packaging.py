@@ -7,11 +7,12 @@ import subprocess
 
 import pytest
 
+from guard import GUARD
 from harness import BUILD, MODULE, ROOT
 
 pytestmark = pytest.mark.no_asan  # about the release build alone
 
-BINARIES = [pytest.param(BUILD / "assay", id="command"), pytest.param(MODULE, id="module")]
+BINARIES = [pytest.param(BUILD / "assay", id="command"), pytest.param(MODULE, id="module"), pytest.param(GUARD, id="guard")]
 
 
 def readelf(option, file):
@@ -44,16 +45,22 @@ def test_binaries_are_hardened(file):
         assert code.count("endbr64") > 30
 
 
-def test_the_module_exports_what_nginx_asks_for_and_nothing_else():
+@pytest.mark.parametrize("module", [MODULE, GUARD])
+def test_a_module_exports_what_nginx_asks_for_and_nothing_else(module):
     """nginx loads modules into one name space."""
-    exported = {name for name, defined in dynamic_symbols(MODULE) if defined}
+    exported = {name for name, defined in dynamic_symbols(module) if defined}
     assert exported == {"ngx_modules", "ngx_module_names", "ngx_module_order"}
 
 
 def test_the_module_needs_neither_an_http_client_nor_a_database_server():
-    """A server module brings LMDB, jansson and libcrypto along; curl belongs to the command."""
+    """A server module brings LMDB, jansson and libcrypto along; curl belongs to the command and the guard."""
     needed = set(re.findall(r"NEEDED.*\[(\w+)", readelf("-d", MODULE)))
     assert needed <= {"liblmdb", "libjansson", "libcrypto", "libc"}, needed
+
+
+def test_a_gateway_loads_no_database():
+    needed = set(re.findall(r"NEEDED.*\[(\w+)", readelf("-d", GUARD)))
+    assert needed <= {"libcurl", "libjansson", "libcrypto", "libc"}, needed
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +77,11 @@ def test_make_install_puts_each_file_in_its_place(installed):
     assert modes == {
         "usr/bin/assay": 0o755,
         "usr/lib/nginx/modules/ngx_http_assay_server_module.so": 0o644,
+        "usr/lib/nginx/modules/ngx_http_assay_guard_module.so": 0o644,
         "usr/share/man/man1/assay.1": 0o644,
         "usr/share/bash-completion/completions/assay": 0o644,
         "usr/share/nginx/modules-available/mod-http-assay-server.conf": 0o644,
+        "usr/share/nginx/modules-available/mod-http-assay-guard.conf": 0o644,
         "lib/systemd/system/assay.service": 0o644,
     }
     assert (installed / "usr/share/man/man1/assay.1").read_text() == (ROOT / "docs/man/assay.1").read_text()
