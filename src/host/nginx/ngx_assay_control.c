@@ -200,14 +200,17 @@ static ngx_int_t take_body(ngx_http_request_t *r)
     if (memory == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+    ngx_int_t rc;
     assay_arena_init(&arena, memory, 4 * (size_t)ASSAY_MAX_BODY);
     if (!ngx_assay_body_take(r, &arena, &request) || request.body_too_large) {
-        return refuse(r, 413, "{\"error\":\"invalid_request\"}");
+        rc = refuse(r, 413, "{\"error\":\"invalid_request\"}");
+    } else if (assay_form_parse(request.body, &arena, &form, NULL) != ASSAY_OK) {
+        rc = refuse(r, 400, "{\"error\":\"invalid_request\"}");
+    } else {
+        rc = flush(r, &form);
     }
-    if (assay_form_parse(request.body, &arena, &form, NULL) != ASSAY_OK) {
-        return refuse(r, 400, "{\"error\":\"invalid_request\"}");
-    }
-    return flush(r, &form);
+    assay_arena_release(&arena);
+    return rc;
 }
 
 static void body_ready(ngx_http_request_t *r)

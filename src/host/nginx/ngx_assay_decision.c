@@ -1,6 +1,5 @@
 #include "host/nginx/ngx_assay_decision.h"
 
-#include "base/secret.h"
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
 
@@ -108,7 +107,7 @@ static struct ngx_assay_record *record_of(ngx_http_request_t *r)
         return NULL;
     }
     record = cleanup->data;
-    *record = (struct ngx_assay_record){.lives = true};
+    *record = (struct ngx_assay_record){0};
     if (!read_credentials(r, &record->credentials)) {
         return NULL;
     }
@@ -202,37 +201,35 @@ static ngx_int_t wait_for(struct ngx_assay_decision *d, ngx_http_request_t *r)
     return NGX_OK;
 }
 
-static ngx_int_t decide(struct ngx_assay_decision *d, ngx_http_request_t *r)
+/* Decides by what is known already. NGX_AGAIN: somebody has to be asked. */
+static ngx_int_t decide_by_cache(struct ngx_assay_decision *d)
 {
     uint8_t room[QUERY_ARENA];
     struct assay_arena arena;
-    struct assay_arena *used = &arena;
-    struct assay_digester *digester = ngx_assay_asker_digester();
+    ngx_int_t rc = NGX_OK;
+    assay_arena_init(&arena, room, sizeof(room));
+    enum assay_decide_step step = assay_decide_begin(&d->op, &d->record->credentials, &arena,
+                                                     ngx_assay_asker_digester(), ngx_assay_now_s());
+    if (step == ASSAY_DECIDE_ASK) { /* the token may lie in the arena */
+        rc = copy(d->request->main->pool, d->op.token, &d->op.token) ? NGX_AGAIN : NGX_ERROR;
+    }
+    assay_arena_release(&arena);
+    return rc;
+}
+
+static ngx_int_t decide(struct ngx_assay_decision *d, ngx_http_request_t *r)
+{
     struct ngx_assay_guard_zone *zone = ngx_assay_asker_zone();
     d->op.entered_us = ngx_assay_boot_us();
-    if (digester == NULL || zone == NULL) {
+    if (ngx_assay_asker_digester() == NULL || zone == NULL) {
         d->done = true;
         d->op.reason = ASSAY_REASON_FAULT;
         return NGX_OK;
     }
     d->op.cache = zone->cache;
-    if (d->op.policy->sources.query.len != 0) {
-        /* the token lies in it while it is asked about */
-        u_char *lasting = ngx_palloc(r->main->pool, QUERY_ARENA);
-        if (lasting == NULL) {
-            return NGX_ERROR;
-        }
-        assay_arena_init(used, lasting, QUERY_ARENA);
-    } else {
-        assay_arena_init(used, room, sizeof(room));
-    }
-    d->done = assay_decide_begin(&d->op, &d->record->credentials, used, digester,
-                                 ngx_assay_now_s()) == ASSAY_DECIDE_DONE;
-    ngx_int_t rc = d->done ? NGX_OK : wait_for(d, r);
-    if (d->op.policy->sources.query.len == 0) {
-        assay_arena_release(used);
-    }
-    return rc;
+    ngx_int_t rc = decide_by_cache(d);
+    d->done = rc == NGX_OK;
+    return rc == NGX_AGAIN ? wait_for(d, r) : rc;
 }
 
 ngx_int_t ngx_assay_decision_make(ngx_http_request_t *r, const struct assay_policy *policy,

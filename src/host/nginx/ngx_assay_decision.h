@@ -23,7 +23,6 @@ struct ngx_assay_decision {
 struct ngx_assay_record {
     struct ngx_assay_decision *decisions;
     struct assay_bearer_request credentials; /* as the client sent them; copies */
-    bool lives;                              /* the main request does */
 };
 
 /* The decision by `policy` for the client's request that `r` is part of; NULL: none is known yet.

@@ -38,32 +38,45 @@ static void fail(struct ngx_assay_asker *asker, const char *what)
     again(asker, ngx_min(delay, AGAIN_MAX_MS));
 }
 
-static void on_done(struct assay_fetch *fetch)
+/* Reads the endpoint into `url`. NULL, or what is wrong with what came. */
+static const char *read_endpoint(const struct ngx_assay_asker *asker,
+                                 const struct assay_fetch *fetch, char url[ASSAY_URL_MAX])
 {
-    struct ngx_assay_asker *asker = fetch->context;
     uint8_t room[ASSAY_URL_MAX];
     struct assay_arena arena;
     struct assay_slice endpoint = {0};
-    struct assay_error error = {.what = fetch->what};
-    bool good = fetch->result == ASSAY_FETCH_OK;
-    if (good && fetch->http_status != 200) {
-        error.what = "the status is not 200";
-        good = false;
+    struct assay_error error = {0};
+    if (fetch->result != ASSAY_FETCH_OK) {
+        return fetch->what;
+    }
+    if (fetch->http_status != 200) {
+        return "the status is not 200";
     }
     assay_arena_init(&arena, room, sizeof(room) - 1);
-    good = good && assay_discovery_read(fetch->answer, asker->provider->core.issuer, &arena,
-                                        &endpoint, &error) == ASSAY_OK;
-    if (good) {
-        ngx_memcpy(asker->urls[0], endpoint.data, endpoint.len);
-        asker->urls[0][endpoint.len] = '\0';
-        good = assay_fetch_url_allowed(asker->urls[0], asker->provider->allow_cleartext);
-        error.what = "the introspection_endpoint is neither https nor http to this machine";
+    if (assay_discovery_read(fetch->answer, asker->provider->core.issuer, &arena, &endpoint,
+                             &error) == ASSAY_OK) {
+        ngx_memcpy(url, endpoint.data, endpoint.len);
+        url[endpoint.len] = '\0';
+        error.what = assay_fetch_url_allowed(url, asker->provider->allow_cleartext)
+                         ? NULL
+                         : "the introspection_endpoint is neither https nor http to this machine";
     }
-    if (!good) {
+    assay_arena_release(&arena);
+    return error.what;
+}
+
+/* What was known stays known while the server cannot be reached; what it says otherwise counts. */
+static void on_done(struct assay_fetch *fetch)
+{
+    struct ngx_assay_asker *asker = fetch->context;
+    char url[ASSAY_URL_MAX];
+    const char *fault = read_endpoint(asker, fetch, url);
+    if (fault != NULL) {
         asker->url_count = fetch->result == ASSAY_FETCH_OK ? 0 : asker->url_count;
-        fail(asker, error.what);
+        fail(asker, fault);
         return;
     }
+    ngx_memcpy(asker->urls[0], url, sizeof(url));
     asker->url_count = 1;
     asker->discovery_failures = 0;
     again(asker, REFRESH_MS);
