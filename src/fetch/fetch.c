@@ -34,6 +34,7 @@ struct exchange {
     size_t body_len;
     size_t header_len;
     bool refused;
+    bool busy;
     bool framed; /* the answer has told how long it is: it may do so once (RFC 9112 section 6.3) */
     bool looking_up;
     const char *refusal;
@@ -147,12 +148,18 @@ static int on_timeout(CURLM *multi, long timeout_ms, void *context)
 static int on_lookup(void *resolver, void *reserved, void *context)
 {
     struct exchange *exchange = context;
+    struct assay_fetcher *fetcher = exchange->fetcher;
     (void)resolver;
     (void)reserved;
-    if (!exchange->looking_up) {
-        exchange->looking_up = true;
-        exchange->fetcher->looking_up++;
+    if (exchange->looking_up) {
+        return 0;
     }
+    if (fetcher->looking_up + fetcher->hanging >= MAX_LOOKUPS) {
+        exchange->busy = true;
+        return 1; /* libcurl gives the exchange up */
+    }
+    exchange->looking_up = true;
+    fetcher->looking_up++;
     return 0;
 }
 
@@ -397,6 +404,7 @@ static void give_exchange(struct exchange *exchange)
     exchange->header_len = 0;
     exchange->refused = false;
     exchange->framed = false;
+    exchange->busy = false;
     exchange->refusal = NULL;
     if (fetcher->spare_count == MAX_SPARES) {
         free_exchange(exchange);
@@ -468,7 +476,11 @@ static void finish(struct exchange *exchange, CURLcode rc)
 {
     struct assay_fetch *fetch = exchange->fetch;
     fetch->nothing_received = exchange->header_len == 0 && exchange->body_len == 0;
-    if (exchange->refused || rc == CURLE_UNSUPPORTED_PROTOCOL || rc == CURLE_WEIRD_SERVER_REPLY) {
+    if (exchange->busy) {
+        fetch->result = ASSAY_FETCH_BUSY;
+        fetch->what = "too many look-ups of names hang";
+    } else if (exchange->refused || rc == CURLE_UNSUPPORTED_PROTOCOL ||
+               rc == CURLE_WEIRD_SERVER_REPLY) {
         fetch->result = ASSAY_FETCH_REFUSED;
         fetch->what = exchange->refused ? exchange->refusal : curl_easy_strerror(rc);
     } else if (rc != CURLE_OK) {
@@ -506,9 +518,6 @@ enum assay_status assay_fetch_start(struct assay_fetcher *fetcher, struct assay_
     if (!assay_fetch_url_allowed(fetch->url, fetcher->options.allow_cleartext)) {
         return assay_fail(ASSAY_ERR_SYNTAX, "the URL is neither https nor http to this machine",
                           reterr);
-    }
-    if (fetcher->looking_up + fetcher->hanging >= MAX_LOOKUPS) {
-        return assay_fail(ASSAY_ERR_LIMIT, "too many look-ups of names hang", reterr);
     }
     struct exchange *exchange = take_exchange(fetcher);
     if (exchange == NULL) {

@@ -38,6 +38,7 @@ enum assay_fetch_result {
     ASSAY_FETCH_OK = 0,  /* an answer, of whatever status */
     ASSAY_FETCH_FAILED,  /* no connection, no whole answer, or not in time */
     ASSAY_FETCH_REFUSED, /* more than was allowed: bytes, an encoding, a protocol */
+    ASSAY_FETCH_BUSY,    /* too many look-ups of names hang: nothing was tried */
 };
 
 /* One exchange. The owner fills in what is marked and keeps all of it, what it points to included,
@@ -69,10 +70,8 @@ struct assay_fetch {
  * no user in it? */
 bool assay_fetch_url_allowed(const char *url, bool allow_cleartext);
 
-/* Begins. Fails with ASSAY_ERR_SYNTAX for a URL that is not allowed, ASSAY_ERR_LIMIT when too many
- * names are being looked up in vain, ASSAY_ERR_SYSTEM when memory is out; done() is then not
- * called.
- */
+/* Begins. Fails with ASSAY_ERR_SYNTAX for a URL that is not allowed, ASSAY_ERR_SYSTEM when memory
+ * is out; done() is then not called. */
 ASSAY_MUST_USE enum assay_status assay_fetch_start(struct assay_fetcher *fetcher,
                                                    struct assay_fetch *fetch,
                                                    struct assay_error *reterr);

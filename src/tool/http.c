@@ -51,6 +51,7 @@ static enum assay_status exchange(struct assay_fetcher *fetcher, struct assay_po
                                    : ASSAY_OK;
     case ASSAY_FETCH_FAILED:
     case ASSAY_FETCH_REFUSED:
+    case ASSAY_FETCH_BUSY:
         break;
     }
     return assay_fail(ASSAY_ERR_SYSTEM, fetch->what, reterr);

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from guard import Guard
 from harness import ASSAY, ROOT, Server
 
 DOCS = ROOT / "docs"
@@ -104,20 +105,32 @@ def test_commands_of_the_documentation_are_commands():
     assert found > 10
 
 
-def test_the_configuration_of_the_readme_is_taken_by_nginx():
-    """Word for word, but for the certificate's names and the places of files."""
-    block = (ROOT / "README.md").read_text().split("## In an nginx that is there already")[1].split("\n## ")[0]
+def taken_by_nginx(server, page, heading, replaced):
+    """nginx -t of the first configuration below a heading, word for word but for what is replaced."""
+    block = (ROOT / page).read_text().split(heading)[1].split("\n## ")[0]
     lines = [line[4:] for line in block.splitlines() if line.startswith("    ")]
     conf = "\n".join(lines[lines.index(next(l for l in lines if l.startswith("load_module"))):lines.index("}") + 1])
+    temp = "".join(f"{n}_temp_path {server.dir}/{n};" for n in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    modules = server.conf().split("load_module ")[1].split("ngx_http")[0]
+    for old, new in (("modules/ngx_http", f"{modules}ngx_http"), ("http {", "http { " + temp), *replaced):
+        assert old in conf, old
+        conf = conf.replace(old, new)
+    user = "user root;" if os.geteuid() == 0 else ""
+    (server.dir / "nginx.conf").write_text(f"{conf}\n{user} pid {server.dir}/pid; events {{}}\n")
+    done = subprocess.run(**server.nginx("-t"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr + server.log()
+
+
+def test_the_configuration_of_the_readme_is_taken_by_nginx():
     with Server(start=False) as server:
-        temp = "".join(f"{n}_temp_path {server.dir}/{n};" for n in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        for old, new in (("modules/ngx_http", f"{server.conf().split('load_module ')[1].split('ngx_http')[0]}ngx_http"),
-                         ("/var/lib/assay", str(server.store)), ("ssl_certificate …;", f"ssl_certificate {server.dir}/cert.pem;"),
-                         ("ssl_certificate_key …;", f"ssl_certificate_key {server.dir}/key.pem;"), ("443", str(server.port)),
-                         ("/var/log/nginx", str(server.dir)), ("http {", "http { " + temp)):
-            assert old in conf, old
-            conf = conf.replace(old, new)
-        user = "user root;" if os.geteuid() == 0 else ""
-        (server.dir / "nginx.conf").write_text(f"{conf}\n{user} pid {server.dir}/pid; events {{}}\n")
-        done = subprocess.run(**server.nginx("-t"), capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr + server.log()
+        taken_by_nginx(server, "README.md", "## An authorization server, in an nginx that is there already", (
+            ("/var/lib/assay", str(server.store)), ("ssl_certificate …;", f"ssl_certificate {server.dir}/cert.pem;"),
+            ("ssl_certificate_key …;", f"ssl_certificate_key {server.dir}/key.pem;"), ("443", str(server.port)), ("/var/log/nginx", str(server.dir))))
+
+
+@pytest.mark.parametrize("page,heading", [("README.md", "## In front of an API, with the authorization server that you have"), ("docs/guard.md", "# The guard")])
+def test_the_guards_quick_start_is_taken_by_nginx(page, heading):
+    with Guard(start=False) as guard:
+        taken_by_nginx(guard, page, heading, (("/etc/assay/gateway.secret", str(guard.dir / "secret")),
+                                              ("server {", f"access_log off; server {{ listen 127.0.0.1:{guard.port};"), ("//backend", "//127.0.0.1:9")))
+

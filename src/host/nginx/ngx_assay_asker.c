@@ -383,21 +383,39 @@ static void read_reply(struct ngx_assay_question *q, const struct assay_fetch *f
     assay_arena_release(&arena);
 }
 
+/* Nothing came that could be read. */
+static void read_failure(struct ngx_assay_question *q, const struct assay_fetch *fetch)
+{
+    switch (fetch->result) {
+    case ASSAY_FETCH_OK:
+    case ASSAY_FETCH_FAILED:
+        note_failure(q->asker, false, 0);
+        fail(q, ASSAY_REASON_UNREACHABLE, fetch->what);
+        break;
+    case ASSAY_FETCH_REFUSED:
+        note_failure(q->asker, true, 0);
+        fail(q, ASSAY_REASON_UNUSABLE, fetch->what);
+        break;
+    case ASSAY_FETCH_BUSY:
+        fail(q, ASSAY_REASON_BUSY, fetch->what);
+        break;
+    }
+}
+
 static void on_fetched(struct assay_fetch *fetch)
 {
     struct ngx_assay_question *q = fetch->context;
     struct ngx_assay_asker *asker = q->asker;
+    bool failed = fetch->result == ASSAY_FETCH_FAILED;
     asker->asking--;
     drop_letter(q);
     if (fetch->result == ASSAY_FETCH_OK) {
         read_reply(q, fetch);
-    } else if (fetch->nothing_received && may_try_again(q)) {
+    } else if (failed && fetch->nothing_received && may_try_again(q)) {
         q->endpoint = (q->endpoint + 1) % asker->url_count;
         send_question(q);
     } else {
-        bool refused = fetch->result == ASSAY_FETCH_REFUSED;
-        note_failure(asker, refused, 0);
-        fail(q, refused ? ASSAY_REASON_UNUSABLE : ASSAY_REASON_UNREACHABLE, fetch->what);
+        read_failure(q, fetch);
     }
     ngx_assay_asker_pump(asker);
 }
@@ -425,11 +443,9 @@ static void send_question(struct ngx_assay_question *q)
         fail_soon(q, ASSAY_REASON_FAULT, "the question cannot be written");
         return;
     }
-    enum assay_status status = assay_fetch_start(asker->fetcher, &q->fetch, &error);
-    if (status != ASSAY_OK) {
+    if (assay_fetch_start(asker->fetcher, &q->fetch, &error) != ASSAY_OK) {
         drop_letter(q);
-        fail_soon(q, status == ASSAY_ERR_LIMIT ? ASSAY_REASON_BUSY : ASSAY_REASON_FAULT,
-                  error.what);
+        fail_soon(q, ASSAY_REASON_FAULT, error.what);
         return;
     }
     asker->asking++;

@@ -122,8 +122,7 @@ static void what_a_server_of_ours_tells_is_of_one_form(void **state)
         "{\"log\":\"0123456789abcdef\",\"as_of\":1,\"keys\":[null,null,null,null,null,null]}",
         "{\"log\":\"0123456789abcdef\",\"as_of\":\"01\",\"keys\":[null,null,null,null,null,null]}",
         "{\"log\":\"0123456789abcdef\",\"as_of\":\"\",\"keys\":[null,null,null,null,null,null]}",
-        "{\"log\":\"0123456789abcdef\",\"as_of\":\"99999999999999999999\",\"keys\":[null,null,null,"
-        "null,null,null]}",
+        "{\"log\":\"0123456789abcdef\",\"as_of\":\"99999999999999999999\",\"keys\":[]}",
         "{\"log\":\"0123456789ABCDEF\",\"as_of\":\"1\",\"keys\":[null,null,null,null,null,null]}",
         "{\"log\":\"0123456789abcdef\",\"as_of\":\"1\",\"keys\":[null,null,null,null,null]}",
         "{\"log\":\"0123456789abcdef\",\"as_of\":\"1\",\"keys\":[0,null,null,null,null,null]}",
