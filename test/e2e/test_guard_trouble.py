@@ -69,7 +69,7 @@ def sends(data, close=True):
 # F-61 F-62 F-63 P-7662-7
 @pytest.mark.parametrize("data", [
     response({"error": "x"}, 500), response(b"<html>bad gateway</html>", 502, "text/html"), response({}, 503), response({}, 429),
-    *(response(live(), status, "application/json", "Location: http://localhost:1/introspect") for status in (301, 302, 303, 307, 308))])
+    *(response(live(), status, "application/json", "Location: http://localhost:1/introspect") for status in (301, 302, 303, 307, 308))], ids=lambda data: data.split()[1].decode())
 def test_trouble_is_503_and_not_remembered(guard, data):
     with misbehaving(guard, sends(data)):
         token = fresh()
