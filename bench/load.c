@@ -3,9 +3,10 @@
  * token for each request without spending more on that than the server spends on the answer.
  *
  *   load --port P [--tls] [--connections N] [--seconds S] [--max N] --path PATH --user ID:SECRET
- *        (--tokens FILE [--once] | --body TEXT) [--expect TEXT] [--seed N]
+ *        (--tokens FILE [--once] [--bearer] | --body TEXT) [--expect TEXT] [--seed N]
  *
- * FILE holds one token per line, all of one length; --once takes each of them once, in order.
+ * FILE holds one token per line, all of one length; --once takes each of them once, in order;
+ * --bearer sends it as `Authorization: Bearer` of a GET instead of in a form.
  * Prints one line of JSON:
  * {"requests":N,"errors":N,"seconds":X,"rps":X,"p50_us":N,"p99_us":N}. */
 #include <errno.h>
@@ -58,6 +59,7 @@ struct load {
     size_t token_stride;
     size_t token_count;
     bool once;
+    bool bearer;
     size_t next;
     uint64_t random;
     SSL_CTX *tls_context;
@@ -132,7 +134,19 @@ static void build_head(struct load *load)
              load->path, len, credentials, body);
 }
 
-static void write_request(struct load *load, struct connection *c)
+/* A token as a client of a guarded API sends it. */
+static void write_bearer(struct load *load, struct connection *c)
+{
+    size_t pick = pick_token(load);
+    int len = snprintf(c->request, sizeof(c->request),
+                       "GET %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\nAccept: */*\r\n"
+                       "Authorization: Bearer %.*s\r\n\r\n",
+                       load->path, (int)load->token_stride - 1,
+                       load->tokens + pick * load->token_stride);
+    c->len = (size_t)len;
+}
+
+static void write_form(struct load *load, struct connection *c)
 {
     size_t head = strlen(load->head);
     memcpy(c->request, load->head, head);
@@ -148,6 +162,15 @@ static void write_request(struct load *load, struct connection *c)
         len += strlen(load->body);
     }
     c->len = len;
+}
+
+static void write_request(struct load *load, struct connection *c)
+{
+    if (load->bearer) {
+        write_bearer(load, c);
+    } else {
+        write_form(load, c);
+    }
     c->sent = 0;
     c->got = 0;
     c->started_ns = now_ns();
@@ -331,6 +354,10 @@ static void parse(struct load *load, int argc, char **argv)
         }
         if (strcmp(name, "--once") == 0) {
             load->once = true;
+            continue;
+        }
+        if (strcmp(name, "--bearer") == 0) {
+            load->bearer = true;
             continue;
         }
         if (i + 1 == argc) {
