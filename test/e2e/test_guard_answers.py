@@ -52,7 +52,7 @@ def test_only_the_literal_true_is_active(guard, active):
     assert reply.status == 401 and 'error="invalid_token"' in reply.header("WWW-Authenticate")
 
 
-# A-RESP-02 A-RESP-03 A-RESP-04 A-RESP-13
+# A-RESP-02 A-RESP-03 A-RESP-04 A-RESP-13 R7519-4-1
 BODIES = ["", "{}", "[]", '[{"active":true}]', '{"active":true,"active":false}', '{"active":false,"active":true}', '{"ACTIVE":true}', '{"active ":true}',
           '{"Active":true}', '{"access_token":{"active":true}}', "true", '"active"', "null", '{"active":true}x', '{"active":true}{"active":true}',
           '{"active":true},', '\ufeff{"active":true}', '{"active":true', '{"active":tru', "<html>active</html>", "{'active':true}", '{"active":true,}',

@@ -66,7 +66,7 @@ def sends(data, close=True):
     return how
 
 
-# F-61 F-62 F-63 P-7662-7
+# F-61 F-62 F-63 P-7662-7 P-7662-9
 @pytest.mark.parametrize("data", [
     response({"error": "x"}, 500), response(b"<html>bad gateway</html>", 502, "text/html"), response({}, 503), response({}, 429),
     *(response(live(), status, "application/json", "Location: http://localhost:1/introspect") for status in (301, 302, 303, 307, 308))], ids=lambda data: data.split()[1].decode())
@@ -113,7 +113,7 @@ def test_our_own_bad_credentials_are_our_trouble_and_logged_loudly(guard, status
         assert "[crit]" in time_of_line[0] and '"corp"' in time_of_line[0]
 
 
-# F-60
+# F-60 P-6750-4
 def test_a_server_that_is_away_is_503_and_its_return_is_noticed(guard):
     own = AuthorizationServer()
     with Guard(peer=own, backend=guard.backend, provider=QUICK, http="") as other:
@@ -362,7 +362,7 @@ def test_a_client_that_leaves_takes_nobodys_answer_away(guard):
         other.check_floor()
 
 
-# DESIGN 5: a live answer is asked for after the request came
+# R7662-4-14, DESIGN 5: a live answer is asked for after the request came
 def test_a_location_that_asks_live_is_told_the_truth_of_now(guard):
     with AuthorizationServer() as own, Guard(peer=own, backend=guard.backend, locations="""
         location /live/ { assay_guard corp max_age=0; proxy_pass {backend}; }
