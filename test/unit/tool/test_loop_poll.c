@@ -93,13 +93,41 @@ static void one_descriptor_too_many_is_an_error(void **state)
 {
     (void)state;
     struct seen seen = {0};
-    assay_poll_init(&seen.poll);
-    struct assay_watch watch = {.fd = 0, .ready = on_ready, .context = &seen};
+    struct assay_watch watches[ASSAY_POLL_MAX + 1];
     struct assay_error error = {0};
-    for (int i = 0; i < ASSAY_POLL_MAX; i++) {
-        assert_ok(seen.poll.loop.watch(&seen.poll.loop, &watch, &error), &error);
+    assay_poll_init(&seen.poll);
+    for (int i = 0; i <= ASSAY_POLL_MAX; i++) {
+        watches[i] = (struct assay_watch){.fd = 0, .ready = on_ready, .context = &seen};
     }
-    assert_int_equal(seen.poll.loop.watch(&seen.poll.loop, &watch, &error), ASSAY_ERR_SYSTEM);
+    for (int i = 0; i < ASSAY_POLL_MAX; i++) {
+        assert_ok(seen.poll.loop.watch(&seen.poll.loop, &watches[i], &error), &error);
+        assert_ok(seen.poll.loop.watch(&seen.poll.loop, &watches[i], &error), &error); /* anew */
+    }
+    assert_int_equal(seen.poll.loop.watch(&seen.poll.loop, &watches[ASSAY_POLL_MAX], &error),
+                     ASSAY_ERR_SYSTEM);
+}
+
+static void on_writable(struct assay_watch *watch)
+{
+    struct seen *seen = watch->context;
+    seen->fired += watch->is == ASSAY_WRITABLE ? 1 : 0;
+    seen->poll.loop.unwatch(&seen->poll.loop, watch);
+}
+
+static void a_descriptor_that_wants_to_be_written_is_called_when_it_can(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    int ends[2];
+    assay_poll_init(&seen.poll);
+    assert_int_equal(pipe(ends), 0);
+    struct assay_watch watch = {
+        .fd = ends[1], .wants = ASSAY_WRITABLE, .ready = on_writable, .context = &seen};
+    assert_int_equal(seen.poll.loop.watch(&seen.poll.loop, &watch, NULL), ASSAY_OK);
+    once(&seen);
+    assert_int_equal(seen.fired, 1);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 int main(void)
@@ -109,6 +137,7 @@ int main(void)
         cmocka_unit_test(timer_fires_once_and_may_be_set_again_while_it_fires),
         cmocka_unit_test(cleared_timer_does_not_fire),
         cmocka_unit_test(one_descriptor_too_many_is_an_error),
+        cmocka_unit_test(a_descriptor_that_wants_to_be_written_is_called_when_it_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
