@@ -30,5 +30,8 @@ bool assay_fetch_url_allowed(const char *url, bool allow_cleartext)
         return false;
     }
     size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
+    if (len > authority || (len < authority && host[len] != ':')) {
+        return false; /* something stands behind the brackets */
+    }
     return !cleartext || allow_cleartext || is_this_machine(host, len);
 }

@@ -1,5 +1,6 @@
 """A configuration that would leave a location open, or cannot work, does not start, and says where and what would be right."""
 
+import os
 import re
 import subprocess
 
@@ -7,6 +8,7 @@ import pytest
 
 from guard import CONTROL, Guard, wait_until
 from harness import ASSAY, ROOT, canaries
+from peer import Peer
 
 
 @pytest.fixture
@@ -270,3 +272,19 @@ def test_the_command_flushes():
         done = command(guard, "stat")
         assert done.returncode == 1 and "does not know that secret" in done.stderr
         guard.check_floor()
+
+
+# no proxy and no credentials from the environment
+def test_the_command_takes_nothing_from_the_environment(tmp_path):
+    with Guard() as guard, Peer() as proxy:
+        (guard.dir / "control").chmod(0o600)
+        (tmp_path / ".netrc").write_text("default login a password b\n")
+        names = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+        env = {**os.environ, "HOME": str(tmp_path), "NETRC": str(tmp_path / ".netrc"), **{name: f"http://127.0.0.1:{proxy.port}" for name in names}}
+        done = subprocess.run([ASSAY, "guard", "stat", "--url", f"http://127.0.0.1:{guard.port}/control", "--secret-file", guard.dir / "control"],
+                              env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        done = subprocess.run([ASSAY, "guard", "stat", "--url", "https://nobody.invalid/control", "--secret-file", guard.dir / "control"],
+                              env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert proxy.connections == 0

@@ -2,6 +2,7 @@
 #include "host/nginx/ngx_assay_guard_conf.h"
 
 #include "base/limits.h"
+#include "fetch/fetch.h"
 #include "oauth/issuer.h"
 
 /* What a block is read into; gone when it has been read. */
@@ -300,29 +301,6 @@ static char *lacks(ngx_conf_t *cf, const struct block *block, const char *what)
     return ngx_assay_refuse(cf, "\"assay_provider %V\" %s", &block->provider->name, what);
 }
 
-/* Cleartext never leaves the machine, unless that is said in so many words. */
-static bool is_safe_url(struct assay_slice url, bool allow_cleartext)
-{
-    static const char *const here[] = {"localhost", "127.0.0.1", "[::1]"};
-    struct assay_slice https = ASSAY_SLICE("https://");
-    struct assay_slice http = ASSAY_SLICE("http://");
-    if (assay_slice_starts_with(url, https)) {
-        return url.len > https.len;
-    }
-    if (!assay_slice_starts_with(url, http) || url.len == http.len) {
-        return false;
-    }
-    struct assay_slice rest = assay_slice_from(url, http.len);
-    for (size_t i = 0; i < sizeof(here) / sizeof(here[0]) && !allow_cleartext; i++) {
-        struct assay_slice name = assay_slice_of_text(here[i]);
-        if (assay_slice_starts_with(rest, name) &&
-            (rest.len == name.len || rest.data[name.len] == ':' || rest.data[name.len] == '/')) {
-            return true;
-        }
-    }
-    return allow_cleartext;
-}
-
 static char *check_endpoints(ngx_conf_t *cf, const struct block *block)
 {
     const struct assay_provider *core = &block->provider->core;
@@ -332,7 +310,9 @@ static char *check_endpoints(ngx_conf_t *cf, const struct block *block)
                      "in \"issuer https://auth.example.com;\"");
     }
     for (size_t i = 0; i < core->endpoint_count; i++) {
-        if (!is_safe_url(core->endpoints[i], block->provider->allow_cleartext)) {
+        /* nginx ends the words of a configuration with NUL */
+        if (!assay_fetch_url_allowed((const char *)core->endpoints[i].data,
+                                     block->provider->allow_cleartext)) {
             return ngx_assay_refuse(
                 cf,
                 "\"%*s\" in \"assay_provider %V\": an https URL is wanted, or http to this very "
