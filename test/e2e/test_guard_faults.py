@@ -90,8 +90,9 @@ def test_a_worker_that_dies_asking_holds_nobody_up():
         for s in sockets:
             s.sendall(b"GET /api/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer cold\r\nConnection: close\r\n\r\n")
         wait_until(lambda: guard.peer.count("cold") >= 1, what="it is asked")
-        asker = next(pid for pid in guard.worker_pids() if any(
-            f":{guard.peer.port:04X} " in line and " 01 " in line for line in owned_connections(pid)))
+        asker = next(pid for pid in guard.worker_pids() if any(talks_to(line, guard.peer.port) for line in owned_connections(pid)))
+        # the worker's own clients are lost, nobody else's (how many those are is the kernel's choice)
+        own = sum(serves(line, guard.port) for line in owned_connections(asker))
         os.kill(asker, signal.SIGKILL)
         statuses = []
         for s in sockets:
@@ -100,8 +101,17 @@ def test_a_worker_that_dies_asking_holds_nobody_up():
                 data = s.recv(4096)
                 statuses += [int(data.split()[1])] if data else []
             s.close()
-        assert set(statuses) == {200}
+        assert set(statuses) <= {200} and len(statuses) >= 30 - own
+        assert guard.call(token="cold").status == 200
         assert guard.peer.count("cold") <= 3
+
+
+def talks_to(line, port):
+    return line.split()[2].endswith(f":{port:04X}") and line.split()[3] == "01"
+
+
+def serves(line, port):
+    return line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "01"
 
 
 def owned_connections(pid):
