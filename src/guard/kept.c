@@ -88,21 +88,28 @@ static void append_value(struct assay_buf *out, const struct assay_json_value *v
     }
 }
 
+/* Not said, or said to be what a bearer shows. */
+static bool is_bearers(struct assay_slice token_type)
+{
+    return token_type.len == 0 || assay_slice_equal_nocase(token_type, ASSAY_SLICE("Bearer")) ||
+           assay_slice_equal(token_type, ASSAY_SLICE("access_token"));
+}
+
 static enum assay_kept_fault fault_of(const struct assay_answer *answer, struct assay_slice issuer)
 {
     struct assay_slice use = {0};
     if (issuer.len != 0 && answer->issuer.len != 0 && !assay_slice_equal(answer->issuer, issuer)) {
         return ASSAY_KEPT_FOREIGN;
     }
-    if (answer->confirmed ||
-        (answer->token_type.len != 0 &&
-         !assay_slice_equal_nocase(answer->token_type, ASSAY_SLICE("Bearer")))) {
-        return ASSAY_KEPT_BOUND;
+    /* Some servers answer for refresh tokens as well, and say so in a member of their own, or have
+     * another idea of token_type than RFC 7662. */
+    if (assay_slice_equal(answer->token_type, ASSAY_SLICE("refresh_token")) ||
+        (assay_json_get_string(answer->json, ASSAY_SLICE("token_use"), &use) &&
+         assay_slice_equal(use, ASSAY_SLICE("refresh_token")))) {
+        return ASSAY_KEPT_NO_ACCESS;
     }
-    /* Some servers answer for refresh tokens as well, and say so in a member of their own. */
-    bool refresh = assay_json_get_string(answer->json, ASSAY_SLICE("token_use"), &use) &&
-                   assay_slice_equal(use, ASSAY_SLICE("refresh_token"));
-    return refresh ? ASSAY_KEPT_NO_ACCESS : ASSAY_KEPT_GOOD;
+    return answer->confirmed || !is_bearers(answer->token_type) ? ASSAY_KEPT_BOUND
+                                                                : ASSAY_KEPT_GOOD;
 }
 
 enum assay_status assay_kept_write(const struct assay_answer *answer,

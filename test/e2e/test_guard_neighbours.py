@@ -1,8 +1,11 @@
 """The guard with neighbours that nobody here wrote: authorization servers behind it, other proxies that ask its judge endpoint."""
 
 import contextlib
+import gzip
 import json
 import os
+import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -122,6 +125,61 @@ def test_in_front_of_oidc_provider(how):
             assert guard.call("/admin/x", token=token).status == 403
             assert guard.call("/api/x", token="unknown").status == 401
             post_form(f"{url}/token/revocation", {"token": token}, me)
+            assert guard.call("/live/x", token=token).status == 401
+            guard.check_floor()
+
+
+class Glewlwyd:
+    """Set up over its own API, as its administrator would in a browser."""
+
+    def __init__(self, place, port):
+        self.url, self.cookies = f"http://127.0.0.1:{port}/api", urllib.request.HTTPCookieProcessor()
+        self.opener = urllib.request.build_opener(self.cookies)
+        script = gzip.decompress(pathlib.Path("/usr/share/doc/glewlwyd/database/init.sqlite3.sql.gz").read_bytes())
+        subprocess.run(["sqlite3", place / "db"], input=script, check=True)
+        conf = pathlib.Path("/etc/glewlwyd/glewlwyd.conf").read_text()
+        conf = re.sub(r"^port=.*", f'port={port}\nbind_address="127.0.0.1"', conf, flags=re.M)
+        conf = re.sub(r'^log_file=.*', f'log_file="{place}/log"', conf, flags=re.M)
+        conf = re.sub(r'^@include .*db.*$', "", conf, flags=re.M) + f'\ndatabase =\n{{\n  type = "sqlite3"\n  path = "{place}/db"\n}};\n'
+        (place / "conf").write_text(conf)
+
+    def post(self, path, body):
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        self.opener.open(request, timeout=20).read()
+
+    def fill(self):
+        self.post("/auth/", {"username": "admin", "password": "password"})
+        self.post("/scope/", {"name": "read", "display_name": "read", "description": "read", "password_required": False, "scheme": {}})
+        on = {f"auth-type-{kind}-enabled": True for kind in ("code", "implicit", "password", "client", "refresh")}
+        self.post("/mod/plugin/", {"module": "oauth2-glewlwyd", "name": "glwd", "display_name": "glwd", "parameters": {
+            **on, "url": self.url + "/glwd", "jwt-type": "sha", "jwt-key-size": "256", "key": "0123456789abcdef0123456789abcdef",
+            "access-token-duration": 3600, "refresh-token-duration": 3600, "code-duration": 600, "refresh-token-rolling": True, "scope": [],
+            "introspection-revocation-allowed": True, "introspection-revocation-auth-scope": [], "introspection-revocation-allow-target-client": True}})
+        self.post("/client?source=database", {"client_id": "robot", "name": "robot", "enabled": True, "confidential": True, "password": PROVIDER_SECRET,
+                                              "authorization_type": ["client_credentials"], "redirect_uri": [], "scope": ["read"]})
+
+
+@pytest.mark.skipif(not os.access("/etc/glewlwyd/glewlwyd.conf", os.R_OK), reason="Debian's glewlwyd is not installed, or its configuration is root's alone")
+def test_in_front_of_glewlwyd(tmp_path):
+    port = free_port()
+    glewlwyd = Glewlwyd(tmp_path, port)
+    with running(["glewlwyd", f"--config-file={tmp_path}/conf"], port, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        glewlwyd.fill()
+        me = ("robot", PROVIDER_SECRET)
+        token = post_form(f"{glewlwyd.url}/glwd/token", {"grant_type": "client_credentials", "scope": "read"}, me)["access_token"]
+        corp = f"introspection_endpoint {glewlwyd.url}/glwd/introspect; client_id robot; client_secret_file {{dir}}/provider.secret;"
+        with Guard(corp=corp, start=False) as guard:
+            (guard.dir / "provider.secret").write_text(PROVIDER_SECRET + "\n")
+            guard.locations = """
+                location /api/ { assay_guard corp; assay_require scope read; proxy_pass {backend}; }
+                location /admin/ { assay_guard corp; assay_require scope admin; proxy_pass {backend}; }
+                location /live/ { assay_guard corp max_age=0; proxy_pass {backend}; }"""
+            guard.start()
+            assert guard.call("/api/x", token=token).status == 200, guard.log()
+            assert guard.call("/admin/x", token=token).status == 403
+            assert guard.call("/api/x", token="unknown").status == 401
+            with contextlib.suppress(json.JSONDecodeError):
+                post_form(f"{glewlwyd.url}/glwd/revoke", {"token": token}, me)
             assert guard.call("/live/x", token=token).status == 401
             guard.check_floor()
 

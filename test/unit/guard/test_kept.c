@@ -142,6 +142,9 @@ static void an_answer_that_no_bearer_may_use_says_so(void **state)
         {"{\"active\":true,\"cnf\":{\"jkt\":\"x\"}}", ASSAY_KEPT_BOUND},
         {"{\"active\":true,\"cnf\":{\"something\":\"x\"}}", ASSAY_KEPT_BOUND},
         {"{\"active\":true,\"token_use\":\"refresh_token\"}", ASSAY_KEPT_NO_ACCESS},
+        {"{\"active\":true,\"token_type\":\"refresh_token\"}", ASSAY_KEPT_NO_ACCESS},
+        {"{\"active\":true,\"token_type\":\"access_token\"}", ASSAY_KEPT_GOOD},
+        {"{\"active\":true,\"token_type\":\"access_token\",\"cnf\":{}}", ASSAY_KEPT_BOUND},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
