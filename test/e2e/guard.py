@@ -68,7 +68,7 @@ error_log {self.dir}/error.log {self.log_level};
 events {{ worker_connections {self.connections}; }}
 http {{
 {temp}
-    log_format guard '$request_method $uri $status $assay_cache_status $assay_reason';
+    log_format guard '"$request" $status $assay_cache_status $assay_reason';
     access_log {self.dir}/access.log guard;
     {self.cache}
     assay_provider corp {{ {self.text(corp)} }}

@@ -117,6 +117,12 @@ def test_a_cookie_or_a_parameter_is_read_where_that_is_said(guard):
     assert guard.backend.last.target == "/query/x?a=1&access_token=--&b=2"
     assert guard.call("/query/x?access_token=%41T").status == 200
     refused(guard, 401, "invalid_token", path="/query/x?access_token=nothing")
+    # R6750-2.3-1: no log has it, let through or not, however the name is spelled
+    guard.allow("SEEN-NOWHERE")
+    for path in ("/query/x?a=1&access_token=SEEN-NOWHERE", "/query/x?acc%65ss_token=SEEN-NOWHERE&b", "/query/x?access_token=SEEN-NOWHERE-2"):
+        assert guard.call(path).status in (200, 401)
+    assert "SEEN-NOWHERE" not in guard.log() + guard.access_log()
+    assert b"SEEN-NOWHERE" not in b"".join(r.raw for r in guard.backend.requests)
 
 
 # A-GW-07 A-GW-08

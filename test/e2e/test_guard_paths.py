@@ -17,6 +17,7 @@ PLACES = """
 
         location /return/ { assay_guard corp; return 200 "secret"; }
         location /return204/ { assay_guard corp; return 204; }
+        location /judged/ { assay_check corp; return 204; }
         location /redirect/ { assay_guard corp; return 302 /public/; }
         location /if/ { assay_guard corp; if ($arg_x) { return 200 "secret"; } proxy_pass {backend}; }
 
@@ -144,7 +145,7 @@ def guarded(guard, path, token=None, **kwargs):
 
 
 # the invariant at the only exit
-@pytest.mark.parametrize("path", ["/return/", "/return204/", "/if/?x=1"])
+@pytest.mark.parametrize("path", ["/return/", "/return204/", "/if/?x=1", "/judged/"])
 @pytest.mark.parametrize("token", [None, "AT", "dead"])
 def test_return_answers_in_no_guarded_location(guard, path, token):
     at = len(guard.log())

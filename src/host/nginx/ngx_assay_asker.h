@@ -19,7 +19,7 @@ struct ngx_assay_waiter {
 };
 
 /* Waits for an answer about op->token. True: `answered` will be called, never from inside. False:
- * there is no memory. */
+ * there are too many questions already, or there is no memory. */
 bool ngx_assay_ask(struct ngx_assay_waiter *waiter);
 
 /* Takes a waiter back that has not been answered. The question goes on for the others, and for the

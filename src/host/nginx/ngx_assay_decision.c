@@ -2,6 +2,7 @@
 
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
+#include "host/nginx/ngx_assay_headers.h"
 
 #define QUERY_ARENA 8192 /* what decoding a query may take */
 
@@ -197,7 +198,7 @@ static ngx_int_t wait_for(struct ngx_assay_decision *d, ngx_http_request_t *r)
         return NGX_AGAIN;
     }
     d->done = true;
-    d->op.reason = ASSAY_REASON_FAULT;
+    d->op.reason = ASSAY_REASON_BUSY;
     return NGX_OK;
 }
 
@@ -247,6 +248,9 @@ ngx_int_t ngx_assay_decision_make(ngx_http_request_t *r, const struct assay_poli
             return NGX_ERROR;
         }
         d->decided = decided;
+        if (policy->sources.query.len != 0) { /* what the client sent has been copied */
+            ngx_assay_headers_hide_query(r->main, policy->sources.query);
+        }
         ngx_int_t rc = decide(d, r);
         if (rc != NGX_OK) {
             return rc;

@@ -239,7 +239,7 @@ ngx_int_t ngx_assay_guard_subrequest(ngx_http_request_t *r)
     return rc == NGX_OK ? NGX_DECLINED : rc;
 }
 
-/* --- the one way out --- */
+/* --- the one way out: of guarded locations, and of judges, whose 2xx lets others pass --- */
 
 static bool is_open(ngx_uint_t status)
 {
@@ -263,7 +263,7 @@ ngx_int_t ngx_assay_guard_filter(ngx_http_request_t *r)
 {
     const struct ngx_assay_guard_loc_conf *conf =
         ngx_http_get_module_loc_conf(r, ngx_http_assay_guard_module);
-    if (!is_guarded(conf) || !is_open(r->headers_out.status) || conf->satisfy_any) {
+    if (conf->policy == NULL || !is_open(r->headers_out.status) || conf->satisfy_any) {
         return NGX_OK;
     }
     const struct ngx_assay_decision *d = ngx_assay_decision_find(r, conf->policy);

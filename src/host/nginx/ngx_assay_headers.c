@@ -2,7 +2,9 @@
 
 #include "host/nginx/ngx_assay_decision.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
+#include "base/limits.h"
 #include "http/authorization.h"
+#include "http/form.h"
 
 /* --- the list of fields --- */
 
@@ -277,20 +279,53 @@ static void drop_cookie(ngx_http_request_t *r, struct assay_slice name)
     }
 }
 
-/* The parameter's bytes become '-' where they lie, so that logs do not have them either; the
- * request that is passed on is written anew from what is left. */
-static void drop_query(ngx_http_request_t *r, struct assay_slice name)
+/* Is `raw`, form-encoded, the name `name`? */
+static bool is_parameter(struct assay_slice raw, struct assay_slice name)
 {
-    struct assay_slice rest = ngx_assay_slice(&r->args);
-    while (rest.data != NULL && r->args.len != 0) {
-        struct assay_slice pair = assay_slice_cut(&rest, '&');
-        struct assay_slice value = pair;
+    uint8_t room[ASSAY_MAX_FORM_NAME];
+    struct assay_arena arena;
+    struct assay_slice decoded = {0};
+    assay_arena_init(&arena, room, sizeof(room));
+    bool is = assay_form_decode(raw, &arena, &decoded, NULL) == ASSAY_OK &&
+              assay_slice_equal(decoded, name);
+    assay_arena_release(&arena);
+    return is;
+}
+
+/* Overwrites the values of the parameter `name` where they lie. */
+static bool hide(struct assay_slice query, struct assay_slice name)
+{
+    bool hidden = false;
+    while (query.data != NULL) {
+        struct assay_slice value = assay_slice_cut(&query, '&');
         struct assay_slice own = assay_slice_cut(&value, '=');
-        if (assay_slice_equal(own, name) && value.len != 0) {
+        if (value.len != 0 && is_parameter(own, name)) {
             ngx_memset((u_char *)(uintptr_t)value.data, '-', value.len);
-            r->valid_unparsed_uri = 0;
+            hidden = true;
         }
     }
+    return hidden;
+}
+
+/* What stands behind the '?' of a URI or of a request line. */
+static struct assay_slice query_of(const ngx_str_t *text)
+{
+    u_char *end = text->data + text->len;
+    u_char *mark = text->len == 0 ? NULL : ngx_strlchr(text->data, end, '?');
+    if (mark == NULL || mark >= end) {
+        return (struct assay_slice){0};
+    }
+    struct assay_slice rest = assay_slice_of(mark + 1, (size_t)(end - mark - 1));
+    return assay_slice_cut(&rest, ' ');
+}
+
+void ngx_assay_headers_hide_query(ngx_http_request_t *r, struct assay_slice name)
+{
+    if (r->args.len != 0 && hide(ngx_assay_slice(&r->args), name)) {
+        r->valid_unparsed_uri = 0; /* what is passed on is written anew from what is left */
+    }
+    (void)hide(query_of(&r->unparsed_uri), name);
+    (void)hide(query_of(&r->request_line), name); /* over HTTP/2 another copy */
 }
 
 ngx_int_t ngx_assay_headers_drop_token(ngx_http_request_t *r, const struct assay_policy *policy)
@@ -299,7 +334,7 @@ ngx_int_t ngx_assay_headers_drop_token(ngx_http_request_t *r, const struct assay
         drop_cookie(r, policy->sources.cookie);
     }
     if (policy->sources.query.len != 0) {
-        drop_query(r, policy->sources.query);
+        ngx_assay_headers_hide_query(r, policy->sources.query);
     }
     return drop_authorization(r);
 }

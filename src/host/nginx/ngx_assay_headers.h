@@ -18,6 +18,10 @@ ngx_int_t ngx_assay_headers_answer(ngx_http_request_t *r, const ngx_array_t *hea
 /* Takes the token out of `r`, wherever `policy` allows it to be. */
 ngx_int_t ngx_assay_headers_drop_token(ngx_http_request_t *r, const struct assay_policy *policy);
 
+/* Overwrites the values of the query parameter `name`, where they lie: no log has them, nor whoever
+ * the request is passed on to. */
+void ngx_assay_headers_hide_query(ngx_http_request_t *r, struct assay_slice name);
+
 /* Puts the Authorization field back that was taken out in another location. */
 ngx_int_t ngx_assay_headers_restore_token(ngx_http_request_t *r);
 
