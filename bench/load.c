@@ -138,11 +138,11 @@ static void build_head(struct load *load)
 static void write_bearer(struct load *load, struct connection *c)
 {
     size_t pick = pick_token(load);
-    int len = snprintf(c->request, sizeof(c->request),
-                       "GET %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\nAccept: */*\r\n"
-                       "Authorization: Bearer %.*s\r\n\r\n",
-                       load->path, (int)load->token_stride - 1,
-                       load->tokens + pick * load->token_stride);
+    int len =
+        snprintf(c->request, sizeof(c->request),
+                 "GET %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\nAccept: */*\r\n"
+                 "Authorization: Bearer %.*s\r\n\r\n",
+                 load->path, (int)load->token_stride - 1, load->tokens + pick * load->token_stride);
     c->len = (size_t)len;
 }
 

@@ -6,6 +6,8 @@
 #include "http/authorization.h"
 #include "http/form.h"
 
+#include <assert.h>
+
 /* --- the list of fields --- */
 
 /* The list's last part is full as it is: the next field gets a part of its own, of as many. A list
@@ -296,6 +298,7 @@ static bool is_parameter(struct assay_slice raw, struct assay_slice name)
 static bool hide(struct assay_slice query, struct assay_slice name)
 {
     bool hidden = false;
+    assert(query.len <= NGX_MAX_SIZE_T_VALUE / 2);
     while (query.data != NULL) {
         struct assay_slice value = assay_slice_cut(&query, '&');
         struct assay_slice own = assay_slice_cut(&value, '=');
