@@ -1,12 +1,10 @@
 #include "host/nginx/ngx_assay_headers.h"
 
+#include "base/limits.h"
 #include "host/nginx/ngx_assay_decision.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
-#include "base/limits.h"
 #include "http/authorization.h"
 #include "http/form.h"
-
-#include <assert.h>
 
 /* --- the list of fields --- */
 
@@ -294,18 +292,27 @@ static bool is_parameter(struct assay_slice raw, struct assay_slice name)
     return is;
 }
 
+/* Where `c` is in `text` from `at` on, or its end. */
+static size_t next_of(struct assay_slice text, size_t at, u_char c)
+{
+    while (at < text.len && text.data[at] != c) {
+        at++;
+    }
+    return at;
+}
+
 /* Overwrites the values of the parameter `name` where they lie. */
 static bool hide(struct assay_slice query, struct assay_slice name)
 {
     bool hidden = false;
-    assert(query.len <= NGX_MAX_SIZE_T_VALUE / 2);
-    while (query.data != NULL) {
-        struct assay_slice value = assay_slice_cut(&query, '&');
-        struct assay_slice own = assay_slice_cut(&value, '=');
-        if (value.len != 0 && is_parameter(own, name)) {
-            ngx_memset((u_char *)(uintptr_t)value.data, '-', value.len);
+    for (size_t at = 0; at < query.len;) {
+        size_t end = next_of(query, at, '&');
+        size_t equals = next_of(assay_slice_head(query, end), at, '=');
+        if (equals < end && is_parameter(assay_slice_of(query.data + at, equals - at), name)) {
+            ngx_memset((u_char *)(uintptr_t)query.data + equals + 1, '-', end - equals - 1);
             hidden = true;
         }
+        at = end + 1;
     }
     return hidden;
 }
