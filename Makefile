@@ -35,6 +35,7 @@ check-fresh: ## make check in a fresh Debian 12 (root; takes a while)
 	@tools/check-fresh
 
 bench: test-deps build ## the numbers of docs/performance.md; BENCH="introspect growth ..." for some of them
+	@tools/install-deps bench
 	@cd bench/oidc-provider && { [ -d node_modules ] || npm ci --no-audit --no-fund; }
 	@bench/run $(BENCH)
 
