@@ -115,11 +115,11 @@ static bool is_known_dead(struct assay_decide *op)
 /* An active one, no older than `age_us` and within the life that the server gave the token. */
 static bool is_known_alive(struct assay_decide *op, int64_t age_us)
 {
-    if (op->cache == NULL || !assay_cache_find(op->cache, op->key, &op->cached)) {
+    if (op->cache == NULL || !assay_cache_find(op->cache, op->key, op->room)) {
         return false;
     }
-    op->kept = kept_of(&op->cached);
-    return op->entered_us - op->cached.asked_us <= age_us && op->entered_us < op->cached.dies_us;
+    op->kept = kept_of(op->room);
+    return op->entered_us - op->room->asked_us <= age_us && op->entered_us < op->room->dies_us;
 }
 
 static enum assay_decide_step look(struct assay_decide *op, enum assay_decide_source source,

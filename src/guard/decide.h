@@ -45,7 +45,8 @@ enum assay_decide_source {
 struct assay_slice assay_source_name(enum assay_decide_source source);
 
 /* One request. The caller owns it; it borrows from the request while it is decided, and keeps
- * nothing of the token afterwards but the hash that `key` is. */
+ * nothing of the token afterwards but the hash that `key` is. One `room` may do for many: what
+ * `kept` borrows from it is copied when a step is over. */
 struct assay_decide {
     const struct assay_policy *policy;
     struct assay_cache *cache; /* NULL: none */
@@ -57,9 +58,9 @@ struct assay_decide {
     enum assay_decide_source source;
     const struct assay_rule *failed;
     bool has_token;
-    bool known;             /* `kept` is what the decision rests on */
-    struct assay_kept kept; /* borrows from `cached` or from the answer */
-    struct assay_cached cached;
+    bool known;                /* `kept` is what the decision rests on */
+    struct assay_kept kept;    /* borrows from `room` or from the answer */
+    struct assay_cached *room; /* in: what an answer of the cache is read to */
 };
 
 /* Finds the token of `request` and what is known of it, and decides if that is enough. `now_s` is

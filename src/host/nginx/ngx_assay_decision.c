@@ -145,12 +145,15 @@ static struct ngx_assay_decision *find_own(struct ngx_assay_record *record, ngx_
     return d;
 }
 
-/* The values that a question was answered with end with it. */
+/* What an answer of the cache is read to, for all requests of a worker: in each one's pool it would
+ * cost another block of memory. */
+static struct assay_cached answer_room; /* NOLINT(cppcoreguidelines-avoid-non-const-global-variables) */
+
+/* The values lie in `answer_room`, or end with the question that they answer. */
 static void keep_values(struct ngx_assay_decision *d)
 {
     struct assay_slice values = d->op.kept.values;
-    bool own = values.data == d->op.cached.payload;
-    if (d->op.known && !own && !copy(d->request->main->pool, values, &d->op.kept.values)) {
+    if (d->op.known && !copy(d->request->main->pool, values, &d->op.kept.values)) {
         d->op.known = false;
         d->op.reason = ASSAY_REASON_FAULT;
     }
@@ -168,15 +171,14 @@ static void on_answered(struct ngx_assay_waiter *waiter)
 static struct ngx_assay_decision *add(struct ngx_assay_record *record, ngx_http_request_t *r,
                                       const struct assay_policy *policy)
 {
-    struct ngx_assay_decision *d = ngx_palloc(r->main->pool, sizeof(*d));
+    struct ngx_assay_decision *d = ngx_pcalloc(r->main->pool, sizeof(*d));
     if (d == NULL) {
         return NULL;
     }
-    /* op.cached is large, and written before it is read */
-    ngx_memzero(d, offsetof(struct ngx_assay_decision, op.cached));
     d->record = record;
     d->request = r;
     d->op.policy = policy;
+    d->op.room = &answer_room;
     d->next = record->decisions;
     record->decisions = d;
     return d;
@@ -230,6 +232,9 @@ static ngx_int_t decide(struct ngx_assay_decision *d, ngx_http_request_t *r)
     d->op.cache = zone->cache;
     ngx_int_t rc = decide_by_cache(d);
     d->done = rc == NGX_OK;
+    if (d->done) {
+        keep_values(d);
+    }
     return rc == NGX_AGAIN ? wait_for(d, r) : rc;
 }
 

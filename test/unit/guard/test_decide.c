@@ -13,6 +13,7 @@ static struct assay_provider provider;
 static struct assay_policy policy;
 static struct assay_rule rule;
 static struct assay_decide op;
+static struct assay_cached answer_room;
 static uint8_t memory[32768];
 static struct assay_arena arena;
 
@@ -67,7 +68,8 @@ static enum assay_decide_step begin(const char *authorization, int64_t entered_u
         .authorization = assay_slice_of_text(authorization),
         .authorization_count = authorization == NULL ? 0 : 1,
     };
-    op = (struct assay_decide){.policy = &policy, .cache = cache, .entered_us = entered_us};
+    op = (struct assay_decide){
+        .policy = &policy, .cache = cache, .entered_us = entered_us, .room = &answer_room};
     return assay_decide_begin(&op, &request, &arena, digester, NOW_S);
 }
 
