@@ -38,12 +38,12 @@ static uint64_t word_of(const uint8_t key[ASSAY_ASKING_KEY_LEN], size_t at)
 
 static struct slot *slot_of(struct assay_asking *asking, const uint8_t key[ASSAY_ASKING_KEY_LEN])
 {
-    return &asking->slot[(word_of(key, 3) >> 32) * asking->slots >> 32];
+    return &asking->slot[(word_of(key, 0) >> 32) * asking->slots >> 32];
 }
 
 static uint64_t held_by(const uint8_t key[ASSAY_ASKING_KEY_LEN], uint32_t process)
 {
-    return word_of(key, 2) >> 32 << 32 | process;
+    return word_of(key, 1) >> 32 << 32 | process;
 }
 
 /* The two words are not read as one: at worst a failure of another token is taken for this one's,
@@ -52,7 +52,7 @@ static unsigned failure_of(struct slot *slot, const uint8_t key[ASSAY_ASKING_KEY
                            int64_t since_us)
 {
     uint64_t failure = atomic_load_explicit(&slot->failure, memory_order_acquire);
-    bool ours = atomic_load_explicit(&slot->failed_key, memory_order_acquire) == word_of(key, 2);
+    bool ours = atomic_load_explicit(&slot->failed_key, memory_order_acquire) == word_of(key, 1);
     return ours && failure != 0 && (int64_t)(failure >> 8) > since_us ? (unsigned)(failure & 0xFF)
                                                                       : 0;
 }
@@ -88,7 +88,7 @@ void assay_asking_end(struct assay_asking *asking, const uint8_t key[ASSAY_ASKIN
     if (failure != 0) {
         atomic_store_explicit(&slot->failure, (uint64_t)asked_us << 8 | failure,
                               memory_order_release);
-        atomic_store_explicit(&slot->failed_key, word_of(key, 2), memory_order_release);
+        atomic_store_explicit(&slot->failed_key, word_of(key, 1), memory_order_release);
     }
     atomic_compare_exchange_strong_explicit(&slot->holder, &mine, 0, memory_order_acq_rel,
                                             memory_order_relaxed);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ASSAY_ASKING_KEY_LEN 32
+#define ASSAY_ASKING_KEY_LEN 16
 
 struct assay_asking;
 

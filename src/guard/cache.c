@@ -5,7 +5,7 @@
 
 #define WAYS 8
 #define WORDS (ASSAY_CACHE_ENTRY / 8)
-#define KEY_WORDS 4
+#define KEY_WORDS 2
 #define INACTIVE_WAYS 4
 #define MARKS 64
 #define FLUSH_STEP 256 /* sets looked at in one step of a flush */
@@ -49,7 +49,7 @@ struct inactive {
     _Atomic uint64_t key[KEY_WORDS];
     _Atomic uint64_t generation;
     _Atomic int64_t asked_us;
-    uint64_t rest;
+    uint64_t rest[3];
 };
 static_assert(sizeof(struct inactive) == 64, "an inactive answer is one cache line");
 
@@ -126,7 +126,7 @@ static struct inactive *inactive_at(struct assay_cache *cache, size_t set)
            set * INACTIVE_WAYS;
 }
 
-/* A key, taken apart: SHA-256, so every bit of it is as good as another. */
+/* A key, taken apart: every bit of it is as good as another. */
 struct place {
     uint64_t key[KEY_WORDS];
     size_t set;

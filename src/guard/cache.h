@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ASSAY_CACHE_KEY_LEN 32
+#define ASSAY_CACHE_KEY_LEN 16
 #define ASSAY_CACHE_ENTRY 512
-#define ASSAY_CACHE_PAYLOAD 344
+#define ASSAY_CACHE_PAYLOAD 360
 
 /* One active answer, outside the shared memory. */
 struct assay_cached {

@@ -135,8 +135,8 @@ static enum assay_decide_step look(struct assay_decide *op, enum assay_decide_so
 
 enum assay_decide_step assay_decide_begin(struct assay_decide *op,
                                           const struct assay_bearer_request *request,
-                                          struct assay_arena *arena,
-                                          struct assay_digester *digester, int64_t now_s)
+                                          struct assay_arena *arena, struct assay_pmac *pmac,
+                                          int64_t now_s)
 {
     op->known = false;
     op->failed = NULL;
@@ -153,7 +153,7 @@ enum assay_decide_step assay_decide_begin(struct assay_decide *op,
     case ASSAY_BEARER_TOO_LONG:
         return done(op, ASSAY_REASON_MALFORMED);
     }
-    if (assay_provider_key(op->policy->scope, op->token, digester, op->key, NULL) != ASSAY_OK) {
+    if (assay_provider_key(op->policy->scope, op->token, pmac, op->key, NULL) != ASSAY_OK) {
         return done(op, ASSAY_REASON_FAULT);
     }
     return look(op, ASSAY_SOURCE_HIT, now_s);

@@ -45,14 +45,14 @@ enum assay_decide_source {
 struct assay_slice assay_source_name(enum assay_decide_source source);
 
 /* One request. The caller owns it; it borrows from the request while it is decided, and keeps
- * nothing of the token afterwards but the hash that `key` is. One `room` may do for many: what
+ * nothing of the token afterwards but the code that `key` is. One `room` may do for many: what
  * `kept` borrows from it is copied when a step is over. */
 struct assay_decide {
     const struct assay_policy *policy;
     struct assay_cache *cache; /* NULL: none */
     int64_t entered_us;        /* CLOCK_BOOTTIME in microseconds, read when the request came in */
     struct assay_slice token;  /* out: what to ask about */
-    uint8_t key[ASSAY_SHA256_LEN];
+    uint8_t key[ASSAY_TOKEN_KEY_LEN];
 
     enum assay_reason reason; /* out */
     enum assay_decide_source source;
@@ -67,8 +67,8 @@ struct assay_decide {
  * the wall clock, read for this request. */
 enum assay_decide_step assay_decide_begin(struct assay_decide *op,
                                           const struct assay_bearer_request *request,
-                                          struct assay_arena *arena,
-                                          struct assay_digester *digester, int64_t now_s);
+                                          struct assay_arena *arena, struct assay_pmac *pmac,
+                                          int64_t now_s);
 
 /* May the answer to a question that was sent at `asked_us` be used for `op`? One that was sent
  * before it came may, as far as the location allows answers to be old. */

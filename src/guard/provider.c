@@ -219,18 +219,8 @@ enum assay_status assay_provider_scope(const struct assay_provider *provider,
 }
 
 enum assay_status assay_provider_key(const uint8_t scope[ASSAY_SHA256_LEN],
-                                     struct assay_slice token, struct assay_digester *digester,
-                                     uint8_t ret[ASSAY_SHA256_LEN], struct assay_error *reterr)
+                                     struct assay_slice token, struct assay_pmac *pmac,
+                                     uint8_t ret[ASSAY_TOKEN_KEY_LEN], struct assay_error *reterr)
 {
-    uint8_t room[ASSAY_SHA256_LEN + ASSAY_MAX_TOKEN_PARAM];
-    struct assay_buf buf;
-    assay_buf_init(&buf, room, sizeof(room));
-    assay_buf_append(&buf, assay_slice_of(scope, ASSAY_SHA256_LEN));
-    assay_buf_append(&buf, token);
-    if (buf.spent) {
-        return assay_fail(ASSAY_ERR_LIMIT, "the token is too long", reterr);
-    }
-    enum assay_status status = assay_sha256(digester, assay_buf_slice(&buf), ret, reterr);
-    assay_secret_wipe(room, buf.len);
-    return status;
+    return assay_pmac_make(pmac, assay_slice_of(scope, ASSAY_SHA256_LEN), token, ret, reterr);
 }

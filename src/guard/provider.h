@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/slice.h"
 #include "base/status.h"
+#include "crypto/pmac.h"
 #include "crypto/digest.h"
 #include "guard/kept.h"
 #include "guard/rule.h"
@@ -89,9 +90,11 @@ ASSAY_MUST_USE enum assay_status assay_mark_make(struct assay_digester *digester
                                                  enum assay_mark_kind kind, struct assay_slice id,
                                                  uint64_t *ret, struct assay_error *reterr);
 
-/* Where the answers about `token` are kept: SHA-256 over all that decides what an answer means
- * here. `scope` is that of the provider and its configuration, made once by assay_provider_scope.
- * Fails with ASSAY_ERR_CRYPTO. */
+/* Where the answers about `token` are kept: a code over all that decides what an answer means here,
+ * by a key that the host drew. `scope` is that of the provider and its configuration, made once by
+ * assay_provider_scope. Fail with ASSAY_ERR_CRYPTO, and assay_provider_key with ASSAY_ERR_LIMIT for
+ * what is longer than any token. */
+#define ASSAY_TOKEN_KEY_LEN ASSAY_PMAC_LEN
 ASSAY_MUST_USE enum assay_status assay_provider_scope(const struct assay_provider *provider,
                                                       const struct assay_claims *claims,
                                                       struct assay_digester *digester,
@@ -99,8 +102,8 @@ ASSAY_MUST_USE enum assay_status assay_provider_scope(const struct assay_provide
                                                       struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status assay_provider_key(const uint8_t scope[ASSAY_SHA256_LEN],
                                                     struct assay_slice token,
-                                                    struct assay_digester *digester,
-                                                    uint8_t ret[ASSAY_SHA256_LEN],
+                                                    struct assay_pmac *pmac,
+                                                    uint8_t ret[ASSAY_TOKEN_KEY_LEN],
                                                     struct assay_error *reterr);
 
 #endif

@@ -18,6 +18,7 @@
 /* nginx gives a module no place for what belongs to a worker process. */
 static struct {
     struct assay_digester *digester;
+    struct assay_pmac *pmac; /* under the zone's key */
     struct ngx_assay_guard_zone *zone;
     struct ngx_assay_guard_main_conf *conf;
     struct ngx_assay_asker *askers;
@@ -28,6 +29,11 @@ static struct {
 struct assay_digester *ngx_assay_asker_digester(void)
 {
     return worker.digester;
+}
+
+struct assay_pmac *ngx_assay_asker_cmac(void)
+{
+    return worker.pmac;
 }
 
 struct ngx_assay_guard_zone *ngx_assay_asker_zone(void)
@@ -667,7 +673,8 @@ ngx_int_t ngx_assay_askers_open(ngx_cycle_t *cycle, struct ngx_assay_guard_main_
     worker.me = (struct assay_process){.id = (uint32_t)ngx_pid, .alive = is_alive};
     worker.conf = conf;
     worker.zone = conf->zone->data;
-    if (assay_digester_open(&worker.digester, &error) != ASSAY_OK) {
+    if (assay_digester_open(&worker.digester, &error) != ASSAY_OK ||
+        assay_pmac_open(worker.zone->key, &worker.pmac, &error) != ASSAY_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "assay: %s", error.what);
         return NGX_ERROR;
     }
@@ -716,6 +723,8 @@ void ngx_assay_askers_close(void)
     }
     ngx_free(worker.askers);
     worker.askers = NULL;
+    assay_pmac_close(worker.pmac);
+    worker.pmac = NULL;
     assay_digester_close(worker.digester);
     worker.digester = NULL;
 }

@@ -142,7 +142,7 @@ static ngx_int_t flush_token(ngx_http_request_t *r, struct assay_slice token)
     uint64_t ended = 0;
     for (ngx_uint_t i = 0; i < main->policies.nelts; i++) {
         struct assay_flush flush = {.kind = ASSAY_FLUSH_TOKEN, .now_us = ngx_assay_boot_us()};
-        if (assay_provider_key(policies[i]->scope, token, ngx_assay_asker_digester(), flush.key,
+        if (assay_provider_key(policies[i]->scope, token, ngx_assay_asker_cmac(), flush.key,
                                NULL) != ASSAY_OK) {
             return refuse(r, 400, "{\"error\":\"invalid_request\"}");
         }

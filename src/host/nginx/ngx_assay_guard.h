@@ -94,6 +94,7 @@ struct ngx_assay_guard_main_conf {
 
 /* What workers share. */
 struct ngx_assay_guard_zone {
+    uint8_t key[ASSAY_PMAC_KEY_LEN]; /* by which tokens are found in what follows */
     struct assay_cache *cache;
     struct assay_asking *asking;
 };

@@ -1,5 +1,6 @@
 #include "host/nginx/ngx_assay_guard_zone.h"
 
+#include "crypto/random.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
 
 #define DEFAULT_SIZE ((size_t)16 << 20)
@@ -37,6 +38,12 @@ static ngx_int_t init_zone(ngx_shm_zone_t *shm, void *before)
         ngx_log_error(NGX_LOG_EMERG, shm->shm.log, 0,
                       "\"assay_cache\": the zone \"%V\" is too small: give it more than %uzk",
                       &shm->shm.name, shm->shm.size >> 10);
+        return NGX_ERROR;
+    }
+    struct ngx_assay_guard_zone *zone = shm->data;
+    if (assay_random(zone->key, sizeof(zone->key), NULL) != ASSAY_OK) {
+        ngx_log_error(NGX_LOG_EMERG, shm->shm.log, 0,
+                      "\"assay_cache\": no random bytes for its key");
         return NGX_ERROR;
     }
     return NGX_OK;

@@ -21,7 +21,7 @@ struct ngx_assay_question {
     ngx_queue_t in_line; /* while it is QUEUED */
     struct ngx_assay_asker *asker;
     enum ngx_assay_question_state state;
-    uint8_t key[ASSAY_SHA256_LEN];
+    uint8_t key[ASSAY_TOKEN_KEY_LEN];
     ngx_queue_t waiters;
     ngx_queue_t
         later;    /* came when it had been sent, and want an answer that was asked after that */

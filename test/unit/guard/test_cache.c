@@ -56,7 +56,7 @@ static uint64_t mix(uint64_t x)
 
 static void key_of(uint64_t n, uint8_t key[ASSAY_CACHE_KEY_LEN])
 {
-    for (uint64_t i = 0; i < 4; i++) {
+    for (uint64_t i = 0; i < ASSAY_CACHE_KEY_LEN / 8; i++) {
         uint64_t word = mix(4 * n + i + 1);
         memcpy(key + 8 * i, &word, 8);
     }

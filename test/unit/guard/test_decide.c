@@ -9,6 +9,7 @@
 
 static struct assay_cache *cache;
 static struct assay_digester *digester;
+static struct assay_pmac *pmac;
 static struct assay_provider provider;
 static struct assay_policy policy;
 static struct assay_rule rule;
@@ -46,7 +47,9 @@ static int open_all(void **state)
         .realm = ASSAY_SLICE("api"),
         .max_age_ms = 5000,
     };
+    static const uint8_t key[ASSAY_PMAC_KEY_LEN] = {1};
     assert_int_equal(assay_digester_open(&digester, NULL), ASSAY_OK);
+    assert_int_equal(assay_pmac_open(key, &pmac, NULL), ASSAY_OK);
     assert_int_equal(assay_provider_scope(&provider, &claims, digester, policy.scope, NULL),
                      ASSAY_OK);
     assay_arena_init(&arena, memory, sizeof(memory));
@@ -57,6 +60,7 @@ static int close_all(void **state)
 {
     (void)state;
     assay_arena_release(&arena);
+    assay_pmac_close(pmac);
     assay_digester_close(digester);
     free(cache);
     return 0;
@@ -70,7 +74,7 @@ static enum assay_decide_step begin(const char *authorization, int64_t entered_u
     };
     op = (struct assay_decide){
         .policy = &policy, .cache = cache, .entered_us = entered_us, .room = &answer_room};
-    return assay_decide_begin(&op, &request, &arena, digester, NOW_S);
+    return assay_decide_begin(&op, &request, &arena, pmac, NOW_S);
 }
 
 /* What a server would have said about the token of the last begin(), asked at that time. */
