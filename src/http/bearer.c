@@ -1,6 +1,7 @@
 #include "http/bearer.h"
 
 #include "base/limits.h"
+#include "base/word.h"
 #include "http/authorization.h"
 #include "http/form.h"
 
@@ -15,10 +16,24 @@ static bool is_token_char(uint8_t c)
     return c < 128 && (allowed[c >> 6] >> (c & 63) & 1) != 0;
 }
 
+/* Is each of sixteen bytes one of those? */
+static bool are_token_chars(assay_vector v)
+{
+    assay_vector lower = v | 0x20;
+    assay_vector letters = (assay_vector)(lower >= 'a') & (assay_vector)(lower <= 'z');
+    assay_vector digits = (assay_vector)(v >= '-') & (assay_vector)(v <= '9'); /* and "-./" */
+    assay_vector others =
+        (assay_vector)(v == '_') | (assay_vector)(v == '~') | (assay_vector)(v == '+');
+    return assay_vector_is_zero(~(letters | digits | others));
+}
+
 /* b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
 static bool is_b64token(struct assay_slice text)
 {
     size_t at = 0;
+    while (text.len - at >= 16 && are_token_chars(assay_vector_read(text.data + at))) {
+        at += 16;
+    }
     while (at < text.len && is_token_char(text.data[at])) {
         at++;
     }

@@ -73,6 +73,16 @@ static void what_is_no_token_is_malformed(void **state)
         const uint8_t middle[] = {'B', 'e', 'a', 'r', 'e', 'r', ' ', 'a', (uint8_t)c, 'z'};
         assert_int_equal(by_header(assay_slice_of(middle, sizeof(middle))),
                          plain ? ASSAY_BEARER_ONE : ASSAY_BEARER_MALFORMED);
+        for (size_t at = 0; at < 64; at++) { /* long ones are looked at by sixteen */
+            uint8_t text[7 + 65];
+            memset(text, 'x', sizeof(text));
+            memcpy(text, "Bearer ", 7);
+            text[7 + at] = (uint8_t)c;
+            /* a blank before a token is more room behind the scheme */
+            bool good = plain || (c == ' ' && at == 0);
+            assert_int_equal(by_header(assay_slice_of(text, sizeof(text))),
+                             good ? ASSAY_BEARER_ONE : ASSAY_BEARER_MALFORMED);
+        }
     }
 }
 
