@@ -404,7 +404,7 @@ static bool inactive_has_key(const struct inactive *entry, const uint64_t key[KE
 
 static struct inactive *inactive_set(struct assay_cache *cache, const struct place *place)
 {
-    return inactive_at(cache, scaled(place->key[2], cache->inactive_sets));
+    return inactive_at(cache, scaled(place->key[1], cache->inactive_sets));
 }
 
 bool assay_cache_find_inactive(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
