@@ -1,5 +1,5 @@
 /* Who asks about which token: one of a host's workers at a time (DESIGN section 5, coalescing). In
- * memory that they share; a worker that dies holds nothing up. */
+ * memory that they share; a worker that dies, or is stopped, holds nothing up. */
 #ifndef ASSAY_GUARD_ASKING_H
 #define ASSAY_GUARD_ASKING_H
 
@@ -23,15 +23,31 @@ enum assay_asking_role {
     ASSAY_ASKING_FAILED, /* somebody has asked in vain: `*ret_failure` tells */
 };
 
-/* May `me` ask about `key`? A failure is shared if its question was sent later than `since_us`,
- * when the first came that wants to know: it is not remembered for those who come after it. */
-enum assay_asking_role assay_asking_begin(struct assay_asking *asking,
-                                          const uint8_t key[ASSAY_ASKING_KEY_LEN], int64_t since_us,
-                                          const struct assay_process *me, unsigned *ret_failure);
+/* CLOCK_BOOTTIME in microseconds. */
+struct assay_asking_times {
+    int64_t now_us;
+    int64_t since_us; /* when the first came that wants to know */
+    int64_t until_us; /* when a question that is sent now is given up */
+};
+
+/* A question of ours: what ends it, and nothing else. */
+struct assay_asking_turn {
+    uint64_t word;
+};
+
+/* May `me` ask about `key`? The place is its own until the question is ended, or a tenth of a
+ * second behind its end is over, or the process is. A failure is shared if its question was sent
+ * later than `since_us`: it is not remembered for those who come after it. `*ret_turn` is written
+ * for MINE,
+ * `*ret_failure` for FAILED. */
+enum assay_asking_role
+assay_asking_begin(struct assay_asking *asking, const uint8_t key[ASSAY_ASKING_KEY_LEN],
+                   const struct assay_asking_times *times, const struct assay_process *me,
+                   struct assay_asking_turn *ret_turn, unsigned *ret_failure);
 
 /* The question that was mine is over. `failure` is 0 for an answer, else what those are told who
  * waited for it elsewhere (1 to 255); `asked_us` is when it was sent. */
 void assay_asking_end(struct assay_asking *asking, const uint8_t key[ASSAY_ASKING_KEY_LEN],
-                      unsigned failure, int64_t asked_us, const struct assay_process *me);
+                      struct assay_asking_turn turn, unsigned failure, int64_t asked_us);
 
 #endif

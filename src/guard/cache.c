@@ -1,37 +1,40 @@
 #include "guard/cache.h"
 
+#include "guard/inactive.h"
+
 #include <assert.h>
 #include <string.h>
 
 #define WAYS 8
-#define WORDS (ASSAY_CACHE_ENTRY / 8)
 #define KEY_WORDS 2
-#define INACTIVE_WAYS 4
-#define MARKS 64
 #define FLUSH_STEP 256 /* sets looked at in one step of a flush */
-#define TRIES 16       /* at an entry that another process is writing */
+#define TRIES 4        /* places tried for an answer, where others hold the first ones */
 
-/* Words of an entry, behind the claim and the key. */
-enum word {
-    WORD_GENERATION = 1 + KEY_WORDS,
-    WORD_ASKED,
-    WORD_DIES,
-    WORD_EXPIRES,
-    WORD_NOT_BEFORE,
-    WORD_LOG,
-    WORD_AS_OF,
-    WORD_KEYS,
-    WORD_SUBJECT = WORD_KEYS + ASSAY_FRESHNESS_KINDS,
-    WORD_CLIENT,
-    WORD_LEN, /* flags and length */
-    WORD_PAYLOAD,
-};
-static_assert((WORDS - WORD_PAYLOAD) * 8 == ASSAY_CACHE_PAYLOAD, "an entry has 512 bytes");
-
-/* The claim is also what tells a reader that nobody wrote while it read. */
+/* Whoever stores an answer holds the claim meanwhile, which is also what tells a reader that nobody
+ * wrote while it read. To end one takes no claim, but raises `ended_us`: so a writer that is
+ * stopped keeps nothing alive. What was asked up to then does not count, whatever is written around
+ * it; that may be more than was meant when the entry changed hands, and is then asked again.
+ *
+ * One process learns that a token is inactive while another, whose question was earlier, stores
+ * that it is active. The one writes the inactive answer, then looks for the active one to end it;
+ * the other writes key and tag, then, before it gives the claim back, looks for the inactive one.
+ * Both are sequentially consistent, so one of them sees the other. */
 struct entry {
     assay_claim claim;
-    _Atomic uint64_t words[WORDS - 1]; /* word n of the enum at n - 1 */
+    _Atomic uint64_t key[KEY_WORDS];
+    _Atomic uint64_t generation;
+    _Atomic int64_t asked_us;
+    _Atomic int64_t ended_us; /* never lowered */
+    _Atomic int64_t dies_us;
+    _Atomic int64_t expires_at_s;
+    _Atomic int64_t not_before_s;
+    _Atomic uint64_t log;
+    _Atomic uint64_t as_of;
+    _Atomic uint64_t keys[ASSAY_FRESHNESS_KINDS];
+    _Atomic uint64_t subject;
+    _Atomic uint64_t client;
+    _Atomic uint64_t len; /* and flags */
+    _Atomic uint64_t payload[ASSAY_CACHE_PAYLOAD / 8];
 };
 static_assert(sizeof(struct entry) == ASSAY_CACHE_ENTRY, "an entry has 512 bytes");
 
@@ -44,38 +47,18 @@ struct set {
 };
 static_assert(sizeof(struct set) == 64, "a set's tags are one cache line");
 
-struct inactive {
-    assay_claim claim;
-    _Atomic uint64_t key[KEY_WORDS];
-    _Atomic uint64_t generation;
-    _Atomic int64_t asked_us;
-    uint64_t rest[3];
-};
-static_assert(sizeof(struct inactive) == 64, "an inactive answer is one cache line");
-
-/* Something was flushed at a time: what was asked up to then is not to be stored, nor used. That
- * holds from the moment the mark is set; walking through the entries makes room. */
-struct mark {
-    _Atomic int64_t at_us;
-    _Atomic uint64_t kind;
-    _Atomic uint64_t value;
-};
-
 struct assay_cache {
     size_t sets;
-    size_t inactive_sets;
     size_t set_offset; /* bytes from here, as the memory may be mapped anywhere */
     size_t entry_offset;
     size_t inactive_offset;
     _Atomic uint64_t generation;
-    _Atomic uint64_t next_mark;
-    _Atomic int64_t last_mark_us; /* what was asked later than this needs no look at the marks */
-    struct mark marks[MARKS];
+    struct assay_flushed flushed;
     _Atomic uint64_t stored;
     _Atomic uint64_t evicted;
     _Atomic uint64_t taken_over;
     _Atomic uint64_t refused;
-    _Atomic uint64_t flushed;
+    _Atomic uint64_t ended; /* by flushes */
 };
 
 /* --- places --- */
@@ -94,13 +77,13 @@ struct assay_cache *assay_cache_init(void *memory, size_t size)
     if (size < SMALLEST || ((uintptr_t)memory & 63) != 0) {
         return NULL;
     }
-    size_t inactive = size / 16 / (INACTIVE_WAYS * sizeof(struct inactive));
-    size_t left = size - head - inactive * INACTIVE_WAYS * sizeof(struct inactive);
-    cache->inactive_sets = inactive;
+    size_t inactive_sets = size / 16 / (assay_inactive_size(2) - assay_inactive_size(1));
+    size_t left = size - head - assay_inactive_size(inactive_sets);
     cache->sets = left / (sizeof(struct set) + WAYS * sizeof(struct entry));
     cache->set_offset = head;
     cache->entry_offset = cache->set_offset + cache->sets * sizeof(struct set);
     cache->inactive_offset = cache->entry_offset + cache->sets * WAYS * sizeof(struct entry);
+    (void)assay_inactive_init((uint8_t *)memory + cache->inactive_offset, inactive_sets);
     atomic_init(&cache->generation, 1);
     return cache;
 }
@@ -120,10 +103,9 @@ static struct entry *entry_at(struct assay_cache *cache, size_t set, size_t way)
     return (struct entry *)(void *)((uint8_t *)cache + cache->entry_offset) + set * WAYS + way;
 }
 
-static struct inactive *inactive_at(struct assay_cache *cache, size_t set)
+static struct assay_inactive *inactive_of(struct assay_cache *cache)
 {
-    return (struct inactive *)(void *)((uint8_t *)cache + cache->inactive_offset) +
-           set * INACTIVE_WAYS;
+    return (struct assay_inactive *)(void *)((uint8_t *)cache + cache->inactive_offset);
 }
 
 /* A key, taken apart: every bit of it is as good as another. */
@@ -133,66 +115,62 @@ struct place {
     uint32_t tag; /* never 0 */
 };
 
-static size_t scaled(uint64_t word, size_t count)
-{
-    return (size_t)((word >> 32) * count >> 32);
-}
-
 static struct place place_of(const struct assay_cache *cache,
                              const uint8_t key[ASSAY_CACHE_KEY_LEN])
 {
     struct place place;
     memcpy(place.key, key, ASSAY_CACHE_KEY_LEN);
-    place.set = scaled(place.key[0], cache->sets);
+    place.set = (size_t)((place.key[0] >> 32) * cache->sets >> 32);
     place.tag = (uint32_t)place.key[1] | 1;
     return place;
 }
 
-static uint64_t read_word(const struct entry *entry, size_t word)
+/* --- words --- */
+
+/* Reads are acquire loads: none of them is done after the claim is looked at again. */
+static uint64_t get(const _Atomic uint64_t *word)
 {
-    return atomic_load_explicit(&entry->words[word - 1], memory_order_acquire);
+    return atomic_load_explicit(word, memory_order_acquire);
 }
 
-static void write_word(struct entry *entry, size_t word, uint64_t value)
+static int64_t get_time(const _Atomic int64_t *word)
 {
-    atomic_store_explicit(&entry->words[word - 1], value, memory_order_release);
+    return atomic_load_explicit(word, memory_order_acquire);
 }
 
-static bool has_key(const struct entry *entry, const uint64_t key[KEY_WORDS])
+/* A word of an entry changes only behind its claim: each is a release store, so none shows before.
+ */
+static void set(_Atomic uint64_t *word, uint64_t value)
+{
+    atomic_store_explicit(word, value, memory_order_release);
+}
+
+static void set_time(_Atomic int64_t *word, int64_t value)
+{
+    atomic_store_explicit(word, value, memory_order_release);
+}
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static bool has_key(const struct entry *entry, const struct place *place)
 {
     for (size_t i = 0; i < KEY_WORDS; i++) {
-        if (read_word(entry, 1 + i) != key[i]) {
+        if (atomic_load_explicit(&entry->key[i], memory_order_seq_cst) != place->key[i]) {
             return false;
         }
     }
     return true;
 }
 
-/* --- what was flushed --- */
-
-static bool marks_forbid(struct assay_cache *cache, const struct place *place, int64_t asked_us,
-                         uint64_t subject, uint64_t client)
+static bool has_tag(const struct set *set, size_t way, const struct place *place)
 {
-    size_t later = 0;
-    if (atomic_load_explicit(&cache->last_mark_us, memory_order_acquire) < asked_us) {
-        return false;
-    }
-    for (size_t i = 0; i < MARKS; i++) {
-        const struct mark *mark = &cache->marks[i];
-        uint64_t kind = atomic_load_explicit(&mark->kind, memory_order_acquire);
-        if (kind == 0 || atomic_load_explicit(&mark->at_us, memory_order_relaxed) < asked_us) {
-            continue;
-        }
-        uint64_t value = atomic_load_explicit(&mark->value, memory_order_relaxed);
-        if ((kind == ASSAY_FLUSH_TOKEN && value == place->key[0]) ||
-            (kind == ASSAY_FLUSH_SUBJECT && value == subject) ||
-            (kind == ASSAY_FLUSH_CLIENT && value == client)) {
-            return true;
-        }
-        later++;
-    }
-    return later == MARKS; /* there were more than are remembered: it may have been any */
+    return atomic_load_explicit(&set->tags[way], memory_order_seq_cst) == place->tag;
 }
+
+/* --- what still counts --- */
 
 uint64_t assay_cache_generation(struct assay_cache *cache)
 {
@@ -202,8 +180,9 @@ uint64_t assay_cache_generation(struct assay_cache *cache)
 static bool holds(struct assay_cache *cache, const struct place *place,
                   const struct assay_cached *entry)
 {
+    struct assay_flushable what = {place->key[0], entry->subject, entry->client};
     return entry->generation == assay_cache_generation(cache) &&
-           !marks_forbid(cache, place, entry->asked_us, entry->subject, entry->client);
+           !assay_flushed_has(&cache->flushed, &what, entry->asked_us);
 }
 
 bool assay_cache_may_use(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
@@ -215,40 +194,68 @@ bool assay_cache_may_use(struct assay_cache *cache, const uint8_t key[ASSAY_CACH
 
 /* --- finding --- */
 
-/* Reads of the words are acquire loads: none of them is done after the claim is looked at again. */
 static void read_entry(const struct entry *entry, struct assay_cached *ret)
 {
-    ret->generation = read_word(entry, WORD_GENERATION);
-    ret->asked_us = (int64_t)read_word(entry, WORD_ASKED);
-    ret->dies_us = (int64_t)read_word(entry, WORD_DIES);
-    ret->expires_at_s = (int64_t)read_word(entry, WORD_EXPIRES);
-    ret->not_before_s = (int64_t)read_word(entry, WORD_NOT_BEFORE);
-    ret->log = read_word(entry, WORD_LOG);
-    ret->as_of = read_word(entry, WORD_AS_OF);
+    ret->generation = get(&entry->generation);
+    ret->asked_us = get_time(&entry->asked_us);
+    ret->dies_us = get_time(&entry->dies_us);
+    ret->expires_at_s = get_time(&entry->expires_at_s);
+    ret->not_before_s = get_time(&entry->not_before_s);
+    ret->log = get(&entry->log);
+    ret->as_of = get(&entry->as_of);
     for (size_t i = 0; i < ASSAY_FRESHNESS_KINDS; i++) {
-        ret->keys[i] = read_word(entry, WORD_KEYS + i);
+        ret->keys[i] = get(&entry->keys[i]);
     }
-    ret->subject = read_word(entry, WORD_SUBJECT);
-    ret->client = read_word(entry, WORD_CLIENT);
-    uint64_t len = read_word(entry, WORD_LEN);
+    ret->subject = get(&entry->subject);
+    ret->client = get(&entry->client);
+    uint64_t len = get(&entry->len);
     ret->flags = (uint32_t)(len >> 16) & 0xFFFF;
     ret->len = (uint16_t)(len & 0xFFFF);
     ret->len = ret->len > ASSAY_CACHE_PAYLOAD ? ASSAY_CACHE_PAYLOAD : ret->len;
     for (size_t i = 0; i * 8 < ret->len; i++) {
-        uint64_t word = read_word(entry, WORD_PAYLOAD + i);
+        uint64_t word = get(&entry->payload[i]);
         memcpy(ret->payload + i * 8, &word, 8);
     }
 }
 
+/* The time is read last: what was ended before this look is not used. */
 static bool read_if_whole(const struct entry *entry, const struct place *place,
                           struct assay_cached *ret)
 {
-    uint64_t before = atomic_load_explicit(&entry->claim, memory_order_acquire);
-    if (assay_claim_is_held(before) || !has_key(entry, place->key)) {
+    uint64_t before = get(&entry->claim);
+    if (assay_claim_is_held(before) || !has_key(entry, place)) {
         return false;
     }
     read_entry(entry, ret);
-    return atomic_load_explicit(&entry->claim, memory_order_relaxed) == before;
+    return get(&entry->claim) == before && ret->asked_us > get_time(&entry->ended_us);
+}
+
+/* When the answer in that entry was asked for; 0 if there is none that counts. */
+static int64_t asked_if_good(const struct entry *entry, const struct place *place,
+                             uint64_t generation)
+{
+    int64_t asked_us = get_time(&entry->asked_us);
+    bool good = !assay_claim_is_held(get(&entry->claim)) && has_key(entry, place) &&
+                get(&entry->generation) == generation && asked_us > get_time(&entry->ended_us);
+    return good ? asked_us : 0;
+}
+
+/* Two processes that stored at once may have put one token in two places: the later one counts.
+ * WAYS: there is none. */
+static size_t latest_way(struct assay_cache *cache, const struct place *place)
+{
+    const struct set *set = set_at(cache, place->set);
+    uint64_t generation = assay_cache_generation(cache);
+    int64_t latest_us = 0;
+    size_t latest = WAYS;
+    for (size_t way = 0; way < WAYS; way++) {
+        if (atomic_load_explicit(&set->tags[way], memory_order_relaxed) == place->tag) {
+            int64_t asked_us = asked_if_good(entry_at(cache, place->set, way), place, generation);
+            latest = asked_us > latest_us ? way : latest;
+            latest_us = asked_us > latest_us ? asked_us : latest_us;
+        }
+    }
+    return latest;
 }
 
 /* A bit that is set already is not written: readers of one token must not take the line from each
@@ -265,89 +272,53 @@ bool assay_cache_find(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_K
                       struct assay_cached *ret)
 {
     struct place place = place_of(cache, key);
-    struct set *set = set_at(cache, place.set);
-    for (size_t way = 0; way < WAYS; way++) {
-        if (atomic_load_explicit(&set->tags[way], memory_order_relaxed) == place.tag &&
-            read_if_whole(entry_at(cache, place.set, way), &place, ret)) {
-            touch(set, way);
-            return holds(cache, &place, ret);
-        }
+    size_t way = latest_way(cache, &place);
+    if (way == WAYS || !read_if_whole(entry_at(cache, place.set, way), &place, ret)) {
+        return false;
     }
-    return false;
+    touch(set_at(cache, place.set), way);
+    return holds(cache, &place, ret);
 }
 
 /* --- storing --- */
 
-static void count(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-/* A word of the entry changes only behind its claim: each is a release store, so none shows before.
- */
-static void write_entry(struct entry *entry, const struct place *place,
+/* Key and tag come first, for whoever looks for something to end. */
+static void write_entry(struct assay_cache *cache, const struct place *place, size_t way,
                         const struct assay_cached *from)
 {
+    struct entry *entry = entry_at(cache, place->set, way);
     for (size_t i = 0; i < KEY_WORDS; i++) {
-        write_word(entry, 1 + i, place->key[i]);
+        atomic_store_explicit(&entry->key[i], place->key[i], memory_order_seq_cst);
     }
-    write_word(entry, WORD_GENERATION, from->generation);
-    write_word(entry, WORD_ASKED, (uint64_t)from->asked_us);
-    write_word(entry, WORD_DIES, (uint64_t)from->dies_us);
-    write_word(entry, WORD_EXPIRES, (uint64_t)from->expires_at_s);
-    write_word(entry, WORD_NOT_BEFORE, (uint64_t)from->not_before_s);
-    write_word(entry, WORD_LOG, from->log);
-    write_word(entry, WORD_AS_OF, from->as_of);
+    atomic_store_explicit(&set_at(cache, place->set)->tags[way], place->tag, memory_order_seq_cst);
+    set(&entry->generation, from->generation);
+    set_time(&entry->asked_us, from->asked_us);
+    set_time(&entry->dies_us, from->dies_us);
+    set_time(&entry->expires_at_s, from->expires_at_s);
+    set_time(&entry->not_before_s, from->not_before_s);
+    set(&entry->log, from->log);
+    set(&entry->as_of, from->as_of);
     for (size_t i = 0; i < ASSAY_FRESHNESS_KINDS; i++) {
-        write_word(entry, WORD_KEYS + i, from->keys[i]);
+        set(&entry->keys[i], from->keys[i]);
     }
-    write_word(entry, WORD_SUBJECT, from->subject);
-    write_word(entry, WORD_CLIENT, from->client);
-    write_word(entry, WORD_LEN, (uint64_t)(from->flags & 0xFFFF) << 16 | from->len);
+    set(&entry->subject, from->subject);
+    set(&entry->client, from->client);
+    set(&entry->len, (uint64_t)(from->flags & 0xFFFF) << 16 | from->len);
     for (size_t i = 0; i * 8 < from->len; i++) {
         uint64_t word;
         memcpy(&word, from->payload + i * 8, 8);
-        write_word(entry, WORD_PAYLOAD + i, word);
+        set(&entry->payload[i], word);
     }
-}
-
-static bool take(struct assay_cache *cache, struct entry *entry, const struct assay_process *me)
-{
-    for (size_t i = 0; i < TRIES; i++) {
-        bool held = assay_claim_is_held(atomic_load_explicit(&entry->claim, memory_order_relaxed));
-        if (assay_claim_take(&entry->claim, me)) {
-            if (held) { /* its writer died: nobody knows what it had written */
-                count(&cache->taken_over);
-                for (size_t word = 1; word < WORD_PAYLOAD; word++) {
-                    write_word(entry, word, 0);
-                }
-            }
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The way that holds `place` or held it; WAYS: none. */
-static size_t way_of(struct assay_cache *cache, const struct place *place)
-{
-    const struct set *set = set_at(cache, place->set);
-    size_t way = 0;
-    while (way < WAYS &&
-           !(atomic_load_explicit(&set->tags[way], memory_order_relaxed) == place->tag &&
-             has_key(entry_at(cache, place->set, way), place->key))) {
-        way++;
-    }
-    return way;
 }
 
 /* One that was never used; else the next that nobody read since the hand was here last. What has
  * just been stored has not been read either: so tokens that come once make room for each other. */
-static size_t way_for(struct assay_cache *cache, const struct place *place)
+static size_t way_to_evict(struct assay_cache *cache, const struct place *place, unsigned tried)
 {
     struct set *set = set_at(cache, place->set);
     for (size_t way = 0; way < WAYS; way++) {
-        if (atomic_load_explicit(&set->tags[way], memory_order_relaxed) == 0) {
+        if (atomic_load_explicit(&set->tags[way], memory_order_relaxed) == 0 &&
+            (tried >> way & 1) == 0) {
             return way;
         }
     }
@@ -356,10 +327,67 @@ static size_t way_for(struct assay_cache *cache, const struct place *place)
         uint32_t bit = UINT32_C(1) << at;
         uint32_t referenced =
             atomic_fetch_and_explicit(&set->referenced, ~bit, memory_order_relaxed);
-        if ((referenced & bit) == 0 || i == WAYS) {
-            count(&cache->evicted);
+        if (((referenced & bit) == 0 && (tried & bit) == 0) || i >= 2 * WAYS) {
             return at;
         }
+    }
+}
+
+/* A place for `place`, its claim taken: where it lies, else where something makes room. WAYS:
+ * others hold all that were tried. */
+static size_t take_way(struct assay_cache *cache, const struct place *place,
+                       const struct assay_process *me, bool *ret_inherited)
+{
+    const struct set *set = set_at(cache, place->set);
+    unsigned tried = 0;
+    for (size_t i = 0; i < TRIES; i++) {
+        size_t way = 0;
+        while (way < WAYS && !((tried >> way & 1) == 0 && has_tag(set, way, place) &&
+                               has_key(entry_at(cache, place->set, way), place))) {
+            way++;
+        }
+        bool known = way < WAYS;
+        way = known ? way : way_to_evict(cache, place, tried);
+        bool used = atomic_load_explicit(&set->tags[way], memory_order_relaxed) != 0;
+        enum assay_claim_result result =
+            assay_claim_take(&entry_at(cache, place->set, way)->claim, me);
+        if (result != ASSAY_CLAIM_BUSY) {
+            if (!known && used) {
+                count(&cache->evicted);
+            }
+            *ret_inherited = result == ASSAY_CLAIM_INHERITED;
+            return way;
+        }
+        tried |= 1u << way;
+    }
+    return WAYS;
+}
+
+static bool is_later(const struct entry *there, const struct place *place,
+                     const struct assay_cached *entry)
+{
+    return has_key(there, place) && get(&there->generation) == entry->generation &&
+           get_time(&there->asked_us) > entry->asked_us;
+}
+
+/* Was its token said to be inactive by an answer that was asked for no earlier? */
+static bool is_outdated(struct assay_cache *cache, const struct place *place,
+                        const struct assay_cached *entry, int64_t *ret_asked_us)
+{
+    *ret_asked_us = assay_inactive_latest(inactive_of(cache), place->key, entry->generation);
+    return *ret_asked_us >= entry->asked_us;
+}
+
+static void store(struct assay_cache *cache, const struct place *place, size_t way,
+                  const struct assay_cached *entry)
+{
+    int64_t inactive_us = 0;
+    write_entry(cache, place, way, entry);
+    if (is_outdated(cache, place, entry, &inactive_us)) {
+        assay_raise(&entry_at(cache, place->set, way)->ended_us, inactive_us);
+        count(&cache->refused);
+    } else {
+        count(&cache->stored);
     }
 }
 
@@ -367,172 +395,109 @@ void assay_cache_put(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KE
                      const struct assay_cached *entry, const struct assay_process *me)
 {
     struct place place = place_of(cache, key);
-    struct set *set = set_at(cache, place.set);
+    bool inherited = false;
     if (!holds(cache, &place, entry)) {
         count(&cache->refused);
         return;
     }
-    size_t way = way_of(cache, &place);
-    bool known = way < WAYS;
-    way = known ? way : way_for(cache, &place);
-    struct entry *there = entry_at(cache, place.set, way);
-    if (!take(cache, there, me)) {
-        return; /* another process stores here: then this answer is asked for again */
+    size_t way = take_way(cache, &place, me, &inherited);
+    if (way == WAYS) {
+        return; /* then this answer is asked for again */
     }
-    bool newer_there = has_key(there, place.key) &&
-                       read_word(there, WORD_GENERATION) == entry->generation &&
-                       (int64_t)read_word(there, WORD_ASKED) > entry->asked_us;
-    if (!newer_there) {
-        write_entry(there, &place, entry);
-        atomic_store_explicit(&set->tags[way], place.tag, memory_order_relaxed);
-        count(&cache->stored);
+    struct entry *there = entry_at(cache, place.set, way);
+    if (inherited) { /* nobody knows which of its words belong together */
+        count(&cache->taken_over);
+        set(&there->generation, 0);
+    }
+    if (!is_later(there, &place, entry)) {
+        store(cache, &place, way, entry);
     }
     assay_claim_give(&there->claim);
 }
 
 /* --- inactive answers --- */
 
-static bool inactive_has_key(const struct inactive *entry, const uint64_t key[KEY_WORDS])
-{
-    for (size_t i = 0; i < KEY_WORDS; i++) {
-        if (atomic_load_explicit(&entry->key[i], memory_order_acquire) != key[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static struct inactive *inactive_set(struct assay_cache *cache, const struct place *place)
-{
-    return inactive_at(cache, scaled(place->key[1], cache->inactive_sets));
-}
-
 bool assay_cache_find_inactive(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
                                int64_t *ret_asked_us)
 {
     struct place place = place_of(cache, key);
-    const struct inactive *set = inactive_set(cache, &place);
-    for (size_t way = 0; way < INACTIVE_WAYS; way++) {
-        uint64_t before = atomic_load_explicit(&set[way].claim, memory_order_acquire);
-        if (assay_claim_is_held(before) || !inactive_has_key(&set[way], place.key)) {
-            continue;
-        }
-        uint64_t generation = atomic_load_explicit(&set[way].generation, memory_order_acquire);
-        int64_t asked_us = atomic_load_explicit(&set[way].asked_us, memory_order_acquire);
-        if (atomic_load_explicit(&set[way].claim, memory_order_relaxed) == before &&
-            generation == assay_cache_generation(cache)) {
-            *ret_asked_us = asked_us;
-            return true;
-        }
+    struct assay_flushable what = {.token = place.key[0]};
+    int64_t asked_us = 0;
+    if (!assay_inactive_find(inactive_of(cache), place.key, assay_cache_generation(cache),
+                             &asked_us) ||
+        assay_flushed_has(&cache->flushed, &what, asked_us)) {
+        return false;
     }
-    return false;
+    *ret_asked_us = asked_us;
+    return true;
 }
 
-/* The entry of that key, or the oldest of the set. */
-static struct inactive *inactive_for(struct assay_cache *cache, const struct place *place)
+/* What is known as active, and was asked about no later, is known no more, wherever it lies. */
+static void end_active(struct assay_cache *cache, const struct place *place, int64_t asked_us)
 {
-    struct inactive *set = inactive_set(cache, place);
-    struct inactive *oldest = set;
-    for (size_t way = 0; way < INACTIVE_WAYS; way++) {
-        if (inactive_has_key(&set[way], place->key)) {
-            return &set[way];
-        }
-        if (atomic_load_explicit(&set[way].asked_us, memory_order_relaxed) <
-            atomic_load_explicit(&oldest->asked_us, memory_order_relaxed)) {
-            oldest = &set[way];
+    for (size_t way = 0; way < WAYS; way++) {
+        struct entry *entry = entry_at(cache, place->set, way);
+        if (has_tag(set_at(cache, place->set), way, place) && has_key(entry, place)) {
+            assay_raise(&entry->ended_us, asked_us);
         }
     }
-    return oldest;
 }
 
-/* What was known as active, and asked about no later, is known no more. */
-static void forget(struct assay_cache *cache, const struct place *place, int64_t asked_us,
-                   const struct assay_process *me)
-{
-    size_t way = way_of(cache, place);
-    struct entry *entry = way == WAYS ? NULL : entry_at(cache, place->set, way);
-    if (entry == NULL || !take(cache, entry, me)) {
-        return;
-    }
-    if (has_key(entry, place->key) && (int64_t)read_word(entry, WORD_ASKED) <= asked_us) {
-        write_word(entry, WORD_GENERATION, 0);
-    }
-    assay_claim_give(&entry->claim);
-}
-
+/* Ended before, so that a death in between leaves nothing alive, and behind, for what was being
+ * stored. */
 void assay_cache_put_inactive(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
                               uint64_t generation, int64_t asked_us, const struct assay_process *me)
 {
     struct place place = place_of(cache, key);
-    struct inactive *entry = inactive_for(cache, &place);
-    forget(cache, &place, asked_us, me);
-    if (!assay_claim_take(&entry->claim, me)) {
-        return;
-    }
-    for (size_t i = 0; i < KEY_WORDS; i++) {
-        atomic_store_explicit(&entry->key[i], place.key[i], memory_order_release);
-    }
-    atomic_store_explicit(&entry->generation, generation, memory_order_release);
-    atomic_store_explicit(&entry->asked_us, asked_us, memory_order_release);
-    assay_claim_give(&entry->claim);
+    end_active(cache, &place, asked_us);
+    assay_inactive_put(inactive_of(cache), place.key, generation, asked_us, me);
+    end_active(cache, &place, asked_us);
 }
 
 /* --- flushing --- */
 
-static void begin(struct assay_cache *cache, const struct assay_flush *flush)
+static void begin(struct assay_cache *cache, const struct assay_flush *flush,
+                  const struct assay_process *me)
 {
+    uint64_t value = flush->mark;
     if (flush->kind == ASSAY_FLUSH_EVERYTHING) {
         atomic_fetch_add_explicit(&cache->generation, 1, memory_order_acq_rel);
         return;
     }
-    uint64_t value = flush->mark;
     if (flush->kind == ASSAY_FLUSH_TOKEN) {
         memcpy(&value, flush->key, sizeof(value));
     }
-    uint64_t at = atomic_fetch_add_explicit(&cache->next_mark, 1, memory_order_relaxed) % MARKS;
-    struct mark *mark = &cache->marks[at];
-    atomic_store_explicit(&mark->kind, 0, memory_order_release);
-    atomic_store_explicit(&mark->at_us, flush->now_us, memory_order_release);
-    atomic_store_explicit(&mark->value, value, memory_order_release);
-    atomic_store_explicit(&mark->kind, flush->kind, memory_order_release);
-    int64_t last = atomic_load_explicit(&cache->last_mark_us, memory_order_relaxed);
-    while (last < flush->now_us &&
-           !atomic_compare_exchange_weak_explicit(&cache->last_mark_us, &last, flush->now_us,
-                                                  memory_order_release, memory_order_relaxed)) {
-    }
+    assay_flushed_mark(&cache->flushed, flush->kind, value, flush->now_us, me);
 }
 
 static bool is_meant(const struct entry *entry, const struct assay_flush *flush,
                      const struct place *place)
 {
-    if ((int64_t)read_word(entry, WORD_ASKED) > flush->now_us) {
-        return false; /* asked for since */
-    }
     switch (flush->kind) {
     case ASSAY_FLUSH_TOKEN:
-        return has_key(entry, place->key);
+        return has_key(entry, place);
     case ASSAY_FLUSH_SUBJECT:
-        return read_word(entry, WORD_SUBJECT) == flush->mark;
+        return get(&entry->subject) == flush->mark;
     case ASSAY_FLUSH_CLIENT:
-        return read_word(entry, WORD_CLIENT) == flush->mark;
+        return get(&entry->client) == flush->mark;
     case ASSAY_FLUSH_EVERYTHING:
         break;
     }
     return false;
 }
 
+/* The mark is what keeps it from being used: this makes room, and counts. */
 static void end_entry(struct assay_cache *cache, struct entry *entry, struct assay_flush *flush,
-                      const struct place *place, const struct assay_process *me)
+                      const struct place *place)
 {
-    if (!is_meant(entry, flush, place) || !take(cache, entry, me)) {
-        return; /* the mark keeps it from being used, whoever writes there now */
-    }
-    if (is_meant(entry, flush, place) && read_word(entry, WORD_GENERATION) != 0) {
-        write_word(entry, WORD_GENERATION, 0);
-        count(&cache->flushed);
+    int64_t asked_us = get_time(&entry->asked_us);
+    bool counts = get(&entry->generation) == assay_cache_generation(cache) &&
+                  asked_us > get_time(&entry->ended_us) && asked_us <= flush->now_us;
+    if (counts && is_meant(entry, flush, place)) {
+        assay_raise(&entry->ended_us, flush->now_us);
+        count(&cache->ended);
         flush->ended++;
     }
-    assay_claim_give(&entry->claim);
 }
 
 bool assay_flush_step(struct assay_cache *cache, struct assay_flush *flush,
@@ -540,7 +505,7 @@ bool assay_flush_step(struct assay_cache *cache, struct assay_flush *flush,
 {
     struct place place = place_of(cache, flush->key);
     if (!flush->begun) {
-        begin(cache, flush);
+        begin(cache, flush, me);
         flush->begun = true;
         flush->next = flush->kind == ASSAY_FLUSH_TOKEN ? place.set : 0;
     }
@@ -550,7 +515,7 @@ bool assay_flush_step(struct assay_cache *cache, struct assay_flush *flush,
     size_t end = flush->kind == ASSAY_FLUSH_TOKEN ? place.set + 1 : cache->sets;
     for (size_t i = 0; i < FLUSH_STEP && flush->next < end; i++, flush->next++) {
         for (size_t way = 0; way < WAYS; way++) {
-            end_entry(cache, entry_at(cache, flush->next, way), flush, &place, me);
+            end_entry(cache, entry_at(cache, flush->next, way), flush, &place);
         }
     }
     return flush->next < end;
@@ -563,6 +528,6 @@ void assay_cache_count(struct assay_cache *cache, struct assay_cache_counts *ret
         .evicted = atomic_load_explicit(&cache->evicted, memory_order_relaxed),
         .taken_over = atomic_load_explicit(&cache->taken_over, memory_order_relaxed),
         .refused = atomic_load_explicit(&cache->refused, memory_order_relaxed),
-        .flushed = atomic_load_explicit(&cache->flushed, memory_order_relaxed),
+        .flushed = atomic_load_explicit(&cache->ended, memory_order_relaxed),
     };
 }

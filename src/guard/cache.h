@@ -9,6 +9,7 @@
 #define ASSAY_GUARD_CACHE_H
 
 #include "guard/claim.h"
+#include "guard/flushed.h"
 #include "oauth/freshness.h"
 
 #include <stdbool.h>
@@ -17,12 +18,12 @@
 
 #define ASSAY_CACHE_KEY_LEN 16
 #define ASSAY_CACHE_ENTRY 512
-#define ASSAY_CACHE_PAYLOAD 360
+#define ASSAY_CACHE_PAYLOAD 352
 
 /* One active answer, outside the shared memory. */
 struct assay_cached {
     uint64_t generation;  /* of the cache when the question was sent */
-    int64_t asked_us;     /* CLOCK_BOOTTIME in microseconds when that was */
+    int64_t asked_us;     /* CLOCK_BOOTTIME in microseconds when that was; above 0 */
     int64_t dies_us;      /* likewise; INT64_MAX: the server said no end */
     int64_t expires_at_s; /* wall clock; 0: not said */
     int64_t not_before_s; /* likewise */
@@ -43,7 +44,7 @@ struct assay_cache_counts {
     uint64_t stored;
     uint64_t evicted;    /* live or not: the set was full */
     uint64_t taken_over; /* from writers that died */
-    uint64_t refused;    /* came too late: what was flushed after the question is not stored */
+    uint64_t refused;    /* came too late: ended or flushed after the question was sent */
     uint64_t flushed;
 };
 
@@ -58,12 +59,13 @@ size_t assay_cache_room(const struct assay_cache *cache);
 bool assay_cache_find(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
                       struct assay_cached *ret);
 
-/* Stores `entry`, unless a newer one is there, or what it is about was flushed after it was asked.
- */
+/* Stores `entry`, unless there is a later answer about its token, active or not, or what it is
+ * about was flushed after it was asked. */
 void assay_cache_put(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
                      const struct assay_cached *entry, const struct assay_process *me);
 
-/* The same of inactive answers; what was known as active before is forgotten. */
+/* The same of inactive answers. What was known as active and asked about no later is forgotten, by
+ * whomever it is being stored. */
 bool assay_cache_find_inactive(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
                                int64_t *ret_asked_us);
 void assay_cache_put_inactive(struct assay_cache *cache, const uint8_t key[ASSAY_CACHE_KEY_LEN],
@@ -72,18 +74,11 @@ void assay_cache_put_inactive(struct assay_cache *cache, const uint8_t key[ASSAY
 
 /* --- flushing --- */
 
-enum assay_flush_kind {
-    ASSAY_FLUSH_TOKEN = 1, /* `key` */
-    ASSAY_FLUSH_SUBJECT,   /* `mark`: what assay_mark_make gives */
-    ASSAY_FLUSH_CLIENT,
-    ASSAY_FLUSH_EVERYTHING,
-};
-
 /* A flush under way: zero it, fill in what is marked, and step until that says it is over. */
 struct assay_flush {
     enum assay_flush_kind kind;       /* in */
     uint8_t key[ASSAY_CACHE_KEY_LEN]; /* in, for a token */
-    uint64_t mark;                    /* in, for a subject or client */
+    uint64_t mark;                    /* in, for a subject or client: what assay_mark_make gives */
     int64_t now_us;                   /* in: CLOCK_BOOTTIME in microseconds when it began */
     uint64_t ended;                   /* out: entries */
     bool begun;                       /* private */

@@ -185,7 +185,7 @@ static void retire(struct ngx_assay_question *q, unsigned failure)
         ngx_queue_remove(&q->in_line);
     }
     if (q->mine) {
-        assay_asking_end(worker.zone->asking, q->key, failure, q->asked_us, &worker.me);
+        assay_asking_end(worker.zone->asking, q->key, q->turn, failure, q->asked_us);
         q->mine = false;
     }
     ngx_queue_remove(&q->in_table);
@@ -523,7 +523,9 @@ static void stand_in_line(struct ngx_assay_question *q)
 static void begin(struct ngx_assay_question *q)
 {
     unsigned failure = 0;
-    switch (assay_asking_begin(worker.zone->asking, q->key, q->since_us, &worker.me, &failure)) {
+    struct assay_asking_times times = {ngx_assay_boot_us(), q->since_us, q->until_us};
+    switch (
+        assay_asking_begin(worker.zone->asking, q->key, &times, &worker.me, &q->turn, &failure)) {
     case ASSAY_ASKING_MINE:
         q->mine = true;
         break;

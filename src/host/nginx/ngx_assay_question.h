@@ -24,9 +24,10 @@ struct ngx_assay_question {
     uint8_t key[ASSAY_TOKEN_KEY_LEN];
     ngx_queue_t waiters;
     ngx_queue_t
-        later;    /* came when it had been sent, and want an answer that was asked after that */
-    bool mine;    /* in the table of the host */
-    bool flushed; /* asked again already, because of a flush */
+        later; /* came when it had been sent, and want an answer that was asked after that */
+    bool mine; /* in the table of the host, by `turn` */
+    struct assay_asking_turn turn;
+    bool flushed;              /* asked again already, because of a flush */
     enum assay_reason failure; /* to be handed out behind the events of this turn */
     int64_t since_us;          /* when the first waiter came */
     int64_t until_us;          /* when it is given up */

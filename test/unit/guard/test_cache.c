@@ -178,6 +178,75 @@ static void an_inactive_answer_ends_what_was_known_as_active(void **state)
     assert_int_equal(asked_us, 1001);
 }
 
+static void put_inactive(uint64_t n, uint64_t generation, int64_t asked_us)
+{
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    key_of(n, key);
+    assay_cache_put_inactive(cache, key, generation, asked_us, &me);
+}
+
+static int64_t inactive_since(uint64_t n)
+{
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    int64_t asked_us = 0;
+    key_of(n, key);
+    return assay_cache_find_inactive(cache, key, &asked_us) ? asked_us : 0;
+}
+
+/* The later question counts, whichever answer comes first. */
+static void a_late_active_answer_revives_nothing(void **state)
+{
+    struct assay_cached e;
+    struct assay_cache_counts counts;
+    (void)state;
+    put_inactive(1, 1, 2000);
+    put(1, 1000);
+    assert_false(finds(1));
+    put(1, 2000);
+    assert_false(finds(1));
+    assay_cache_count(cache, &counts);
+    assert_int_equal(counts.refused, 2);
+    assert_int_equal(inactive_since(1), 2000);
+    put(1, 2001);
+    assert_true(found(1, &e));
+    assert_int_equal(e.asked_us, 2001);
+}
+
+static void a_late_inactive_answer_hides_no_later_one(void **state)
+{
+    (void)state;
+    put_inactive(1, 1, 3000);
+    put_inactive(1, 1, 1000);
+    assert_int_equal(inactive_since(1), 3000);
+    put(1, 2000);
+    assert_false(finds(1));
+}
+
+static void an_inactive_answer_of_an_earlier_generation_hides_no_later_one(void **state)
+{
+    (void)state;
+    (void)flush((struct assay_flush){.kind = ASSAY_FLUSH_EVERYTHING});
+    put_inactive(1, 2, 3000);
+    put_inactive(1, 1, 4000);
+    assert_int_equal(inactive_since(1), 3000);
+    put(1, 2500);
+    assert_false(finds(1));
+}
+
+static void a_flush_of_a_token_forgets_that_it_was_inactive(void **state)
+{
+    struct assay_flush token = {.kind = ASSAY_FLUSH_TOKEN, .now_us = 2000};
+    (void)state;
+    put_inactive(1, 1, 2000);
+    put_inactive(2, 1, 2000);
+    key_of(1, token.key);
+    (void)flush(token);
+    assert_int_equal(inactive_since(1), 0);
+    assert_int_equal(inactive_since(2), 2000);
+    put_inactive(1, 1, 2001);
+    assert_int_equal(inactive_since(1), 2001);
+}
+
 /* A-GW-22 A-GW-23 F-46: junk lies elsewhere. */
 static void a_million_inactive_answers_drive_no_active_one_out(void **state)
 {
@@ -483,29 +552,6 @@ static void an_entry_of_a_writer_that_died_is_taken_over(void **state)
     assert_true(counts.taken_over > 0);
 }
 
-static bool nobody_lives(uint32_t id)
-{
-    (void)id;
-    return false;
-}
-
-static void a_claim_is_its_holders_as_long_as_that_lives(void **state)
-{
-    assay_claim claim = 0;
-    struct assay_process other = {.id = 8, .alive = alive};
-    struct assay_process heir = {.id = 9, .alive = nobody_lives};
-    (void)state;
-    assert_true(assay_claim_take(&claim, &me));
-    assert_false(assay_claim_take(&claim, &other));
-    uint64_t held = claim;
-    assert_true(assay_claim_is_held(held));
-    assert_true(assay_claim_take(&claim, &heir));
-    assay_claim_give(&claim);
-    assert_false(assay_claim_is_held(claim));
-    assert_true(claim != 0); /* whoever read before sees that somebody wrote */
-    assert_true(assay_claim_take(&claim, &other));
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, open_cache, close_cache)
@@ -514,6 +560,10 @@ int main(void)
         T(keys_that_differ_in_their_last_byte_are_two),
         T(an_older_answer_replaces_no_newer_one),
         T(an_inactive_answer_ends_what_was_known_as_active),
+        T(a_late_active_answer_revives_nothing),
+        T(a_late_inactive_answer_hides_no_later_one),
+        T(an_inactive_answer_of_an_earlier_generation_hides_no_later_one),
+        T(a_flush_of_a_token_forgets_that_it_was_inactive),
         T(a_million_inactive_answers_drive_no_active_one_out),
         T(what_is_read_again_and_again_outlives_what_is_not),
         T(memory_that_is_too_small_is_refused),
@@ -525,7 +575,6 @@ int main(void)
         T(what_is_found_is_what_a_dictionary_would_say),
         T(no_death_leaves_anything_torn_or_locked),
         T(an_entry_of_a_writer_that_died_is_taken_over),
-        T(a_claim_is_its_holders_as_long_as_that_lives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #define NOW_S INT64_C(1700000000)
 #define MS INT64_C(1000)
+#define START (1000 * MS) /* the machine has run for a while */
 
 static struct assay_cache *cache;
 static struct assay_digester *digester;
@@ -73,7 +74,7 @@ static enum assay_decide_step begin(const char *authorization, int64_t entered_u
         .authorization_count = authorization == NULL ? 0 : 1,
     };
     op = (struct assay_decide){
-        .policy = &policy, .cache = cache, .entered_us = entered_us, .room = &answer_room};
+        .policy = &policy, .cache = cache, .entered_us = START + entered_us, .room = &answer_room};
     return assay_decide_begin(&op, &request, &arena, pmac, NOW_S);
 }
 
@@ -88,7 +89,7 @@ static void answer(const char *scope, int64_t exp_s, int64_t asked_us)
                  .values = assay_slice_of(values, 3 + strlen(scope))},
     };
     struct assay_cached cached;
-    assert_true(assay_decide_keep(&told, asked_us, NOW_S, &cached));
+    assert_true(assay_decide_keep(&told, START + asked_us, NOW_S, &cached));
     cached.generation = assay_cache_generation(cache);
     assay_cache_put(cache, op.key, &cached, &me);
 }
@@ -144,7 +145,7 @@ static void an_inactive_answer_is_remembered_for_less(void **state)
 {
     (void)state;
     assert_int_equal(begin("Bearer t", 0), ASSAY_DECIDE_ASK);
-    assay_cache_put_inactive(cache, op.key, assay_cache_generation(cache), 0, &me);
+    assay_cache_put_inactive(cache, op.key, assay_cache_generation(cache), START, &me);
     assert_int_equal(begin("Bearer t", 1000 * MS), ASSAY_DECIDE_DONE);
     assert_int_equal(op.reason, ASSAY_REASON_INACTIVE);
     assert_int_equal(begin("Bearer t", 1000 * MS + 1), ASSAY_DECIDE_ASK);
@@ -179,8 +180,8 @@ static void asking_live_accepts_only_what_was_asked_since(void **state)
     assert_int_equal(begin("Bearer t", 1000), ASSAY_DECIDE_ASK);
     answer("read", 0, 999);
     assert_int_equal(assay_decide_again(&op, NOW_S), ASSAY_DECIDE_ASK);
-    assert_false(assay_decide_accepts(&op, true, 999));
-    assert_true(assay_decide_accepts(&op, true, 1000));
+    assert_false(assay_decide_accepts(&op, true, START + 999));
+    assert_true(assay_decide_accepts(&op, true, START + 1000));
     answer("read", 0, 1001);
     assert_int_equal(assay_decide_again(&op, NOW_S), ASSAY_DECIDE_DONE);
     assert_int_equal(op.source, ASSAY_SOURCE_SHARED);
