@@ -2,14 +2,12 @@
 
 #include "guard/cache.h"
 
+#include "support/cached.h"
 #include "support/check.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SIZE ((size_t)1 << 20)
 
@@ -47,67 +45,23 @@ static int close_cache(void **state)
     return 0;
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
-static void key_of(uint64_t n, uint8_t key[ASSAY_CACHE_KEY_LEN])
-{
-    for (uint64_t i = 0; i < ASSAY_CACHE_KEY_LEN / 8; i++) {
-        uint64_t word = mix(4 * n + i + 1);
-        memcpy(key + 8 * i, &word, 8);
-    }
-}
-
-/* An entry of which every byte tells which one it is. */
 static struct assay_cached entry_of(uint64_t n, int64_t asked_us)
 {
-    struct assay_cached e = {
-        .generation = assay_cache_generation(cache),
-        .asked_us = asked_us,
-        .dies_us = (int64_t)(n + 1),
-        .expires_at_s = (int64_t)(n + 2),
-        .not_before_s = (int64_t)(n + 3),
-        .log = n + 4,
-        .as_of = n + 5,
-        .subject = n % 16 + 1,
-        .client = n % 4 + 1,
-        .flags = (uint32_t)(n & 0xFFFF),
-        .len = (uint16_t)(n % (ASSAY_CACHE_PAYLOAD + 1)),
-    };
-    for (size_t i = 0; i < ASSAY_FRESHNESS_KINDS; i++) {
-        e.keys[i] = mix(n + i);
-    }
-    memset(e.payload, (int)(mix(n + (uint64_t)asked_us) & 0xFF), e.len);
-    return e;
-}
-
-static bool is_entry_of(const struct assay_cached *e, uint64_t n)
-{
-    struct assay_cached same = entry_of(n, e->asked_us);
-    same.generation = e->generation;
-    return same.dies_us == e->dies_us && same.expires_at_s == e->expires_at_s &&
-           same.not_before_s == e->not_before_s && same.log == e->log && same.as_of == e->as_of &&
-           same.subject == e->subject && same.client == e->client && same.flags == e->flags &&
-           same.len == e->len && memcmp(same.keys, e->keys, sizeof(e->keys)) == 0 &&
-           memcmp(same.payload, e->payload, e->len) == 0;
+    return cached_entry(n, assay_cache_generation(cache), asked_us);
 }
 
 static void put(uint64_t n, int64_t asked_us)
 {
     uint8_t key[ASSAY_CACHE_KEY_LEN];
     struct assay_cached e = entry_of(n, asked_us);
-    key_of(n, key);
+    cached_key(n, key);
     assay_cache_put(cache, key, &e, &me);
 }
 
 static bool found(uint64_t n, struct assay_cached *ret)
 {
     uint8_t key[ASSAY_CACHE_KEY_LEN];
-    key_of(n, key);
+    cached_key(n, key);
     return assay_cache_find(cache, key, ret);
 }
 
@@ -115,7 +69,7 @@ static bool finds(uint64_t n)
 {
     struct assay_cached e;
     bool hit = found(n, &e);
-    assert_true(!hit || is_entry_of(&e, n));
+    assert_true(!hit || cached_is_entry(&e, n));
     return hit;
 }
 
@@ -144,7 +98,7 @@ static void keys_that_differ_in_their_last_byte_are_two(void **state)
     uint8_t key[ASSAY_CACHE_KEY_LEN];
     struct assay_cached e = entry_of(3, 10);
     (void)state;
-    key_of(3, key);
+    cached_key(3, key);
     assay_cache_put(cache, key, &e, &me);
     key[ASSAY_CACHE_KEY_LEN - 1] ^= 1;
     assert_false(assay_cache_find(cache, key, &e));
@@ -169,7 +123,7 @@ static void an_inactive_answer_ends_what_was_known_as_active(void **state)
     int64_t asked_us = 0;
     (void)state;
     put(1, 1000);
-    key_of(1, key);
+    cached_key(1, key);
     assay_cache_put_inactive(cache, key, assay_cache_generation(cache), 999, &me);
     assert_true(finds(1)); /* it was asked for before */
     assay_cache_put_inactive(cache, key, assay_cache_generation(cache), 1001, &me);
@@ -181,7 +135,7 @@ static void an_inactive_answer_ends_what_was_known_as_active(void **state)
 static void put_inactive(uint64_t n, uint64_t generation, int64_t asked_us)
 {
     uint8_t key[ASSAY_CACHE_KEY_LEN];
-    key_of(n, key);
+    cached_key(n, key);
     assay_cache_put_inactive(cache, key, generation, asked_us, &me);
 }
 
@@ -189,7 +143,7 @@ static int64_t inactive_since(uint64_t n)
 {
     uint8_t key[ASSAY_CACHE_KEY_LEN];
     int64_t asked_us = 0;
-    key_of(n, key);
+    cached_key(n, key);
     return assay_cache_find_inactive(cache, key, &asked_us) ? asked_us : 0;
 }
 
@@ -239,7 +193,7 @@ static void a_flush_of_a_token_forgets_that_it_was_inactive(void **state)
     (void)state;
     put_inactive(1, 1, 2000);
     put_inactive(2, 1, 2000);
-    key_of(1, token.key);
+    cached_key(1, token.key);
     (void)flush(token);
     assert_int_equal(inactive_since(1), 0);
     assert_int_equal(inactive_since(2), 2000);
@@ -256,7 +210,7 @@ static void a_million_inactive_answers_drive_no_active_one_out(void **state)
         put(n, 1000);
     }
     for (uint64_t n = 1000; n < 1001000; n++) {
-        key_of(n, key);
+        cached_key(n, key);
         assay_cache_put_inactive(cache, key, 1, (int64_t)n, &me);
     }
     for (uint64_t n = 0; n < 100; n++) {
@@ -303,7 +257,7 @@ static void a_flush_ends_what_it_names_and_nothing_else(void **state)
     for (uint64_t n = 0; n < 64; n++) {
         put(n, 1000);
     }
-    key_of(5, token.key);
+    cached_key(5, token.key);
     assert_int_equal(flush(token), 1);
     assert_false(finds(5));
     assert_true(finds(6));
@@ -340,7 +294,7 @@ static void an_answer_that_was_asked_for_before_a_flush_is_not_stored(void **sta
     uint8_t key[ASSAY_CACHE_KEY_LEN];
     (void)state;
     (void)flush((struct assay_flush){.kind = ASSAY_FLUSH_SUBJECT, .mark = 3, .now_us = 2000});
-    key_of(2, key);
+    cached_key(2, key);
     assert_false(assay_cache_may_use(cache, key, &e));
     put(2, 1500);
     assert_false(finds(2));
@@ -358,7 +312,7 @@ static void an_answer_of_an_earlier_generation_is_not_used(void **state)
     uint8_t key[ASSAY_CACHE_KEY_LEN];
     (void)state;
     (void)flush((struct assay_flush){.kind = ASSAY_FLUSH_EVERYTHING});
-    key_of(2, key);
+    cached_key(2, key);
     assert_false(assay_cache_may_use(cache, key, &e));
     assay_cache_put(cache, key, &e, &me);
     assert_false(finds(2));
@@ -401,7 +355,7 @@ static void model_flush(uint64_t pick, int64_t now_us)
     default:
         f.kind = pick % 2 == 0 ? ASSAY_FLUSH_SUBJECT : ASSAY_FLUSH_TOKEN;
         f.mark = pick / 40 % 16 + 1;
-        key_of(pick / 40 % MODEL, f.key);
+        cached_key(pick / 40 % MODEL, f.key);
     }
     (void)flush(f);
     for (uint64_t n = 0; n < MODEL; n++) {
@@ -417,7 +371,7 @@ static void model_step(uint64_t random, int64_t now_us)
 {
     uint64_t n = (random >> 20) % MODEL;
     uint8_t key[ASSAY_CACHE_KEY_LEN];
-    key_of(n, key);
+    cached_key(n, key);
     switch (random % 16) {
     case 0:
         assay_cache_put_inactive(cache, key, assay_cache_generation(cache), now_us, &me);
@@ -438,7 +392,7 @@ static void model_step(uint64_t random, int64_t now_us)
     default: {
         struct assay_cached e;
         if (found(n, &e)) { /* a miss is always allowed */
-            assert_true(is_entry_of(&e, n));
+            assert_true(cached_is_entry(&e, n));
             assert_int_equal(e.asked_us, model[n].asked_us);
         }
     }
@@ -454,102 +408,9 @@ static void what_is_found_is_what_a_dictionary_would_say(void **state)
     print_message("seed %llu\n", (unsigned long long)seed);
     memset(model, 0, sizeof(model));
     for (int64_t step = 1; step < 200000; step++) {
-        seed = mix(seed + (uint64_t)step);
+        seed = cached_mix(seed + (uint64_t)step);
         model_step(seed, step);
     }
-}
-
-/* --- many processes --- */
-
-#define PROCESSES 4
-#define TOKENS 64
-
-static bool lives(uint32_t id)
-{
-    return kill((pid_t)id, 0) == 0;
-}
-
-static void work(uint64_t seed)
-{
-    struct assay_process self = {.id = (uint32_t)getpid(), .alive = lives};
-    struct assay_cached e;
-    uint8_t key[ASSAY_CACHE_KEY_LEN];
-    for (uint64_t i = 1;; i++) {
-        seed = mix(seed + i);
-        uint64_t n = seed % TOKENS;
-        key_of(n, key);
-        if (seed >> 32 & 1) {
-            e = entry_of(n, (int64_t)(i % 1000000));
-            assay_cache_put(cache, key, &e, &self);
-        } else if (assay_cache_find(cache, key, &e) && !is_entry_of(&e, n)) {
-            _exit(3);
-        }
-    }
-}
-
-static pid_t begin_work(uint64_t seed)
-{
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        work(seed);
-    }
-    return pid;
-}
-
-/* F-01 REL-06: workers that die at any instruction leave nothing torn and nothing locked. */
-static void no_death_leaves_anything_torn_or_locked(void **state)
-{
-    pid_t pids[PROCESSES];
-    struct assay_process self = {.id = (uint32_t)getpid(), .alive = lives};
-    int status = 0;
-    (void)state;
-    for (uint64_t i = 0; i < PROCESSES; i++) {
-        pids[i] = begin_work(i + 1);
-    }
-    for (uint64_t round = 0; round < 300; round++) {
-        struct timespec pause = {.tv_nsec = (long)(mix(round) % 3000000)};
-        size_t victim = mix(round + 77) % PROCESSES;
-        nanosleep(&pause, NULL);
-        kill(pids[victim], SIGKILL);
-        assert_int_equal(waitpid(pids[victim], &status, 0), pids[victim]);
-        assert_true(WIFSIGNALED(status)); /* none of them left because it had found nonsense */
-        pids[victim] = begin_work(round + 1000);
-    }
-    for (size_t i = 0; i < PROCESSES; i++) {
-        kill(pids[i], SIGKILL);
-        waitpid(pids[i], &status, 0);
-        assert_true(WIFSIGNALED(status));
-    }
-    for (uint64_t n = 0; n < TOKENS; n++) { /* every place can be written again */
-        uint8_t key[ASSAY_CACHE_KEY_LEN];
-        struct assay_cached e = entry_of(n, 2000000);
-        key_of(n, key);
-        assay_cache_put(cache, key, &e, &self);
-        assert_true(finds(n));
-    }
-}
-
-/* An entry whose writer is gone is a miss, and the next writer's. */
-static void an_entry_of_a_writer_that_died_is_taken_over(void **state)
-{
-    struct assay_cache_counts counts;
-    pid_t pid;
-    int status = 0;
-    uint64_t rounds = 0;
-    (void)state;
-    do { /* until one is caught in the act */
-        pid = begin_work(++rounds);
-        struct timespec pause = {.tv_nsec = 300000};
-        nanosleep(&pause, NULL);
-        kill(pid, SIGKILL);
-        waitpid(pid, &status, 0);
-        for (uint64_t n = 0; n < TOKENS; n++) {
-            put(n, 2000000 + (int64_t)rounds);
-        }
-        assay_cache_count(cache, &counts);
-    } while (counts.taken_over == 0 && rounds < 5000);
-    assert_true(counts.taken_over > 0);
 }
 
 int main(void)
@@ -573,8 +434,6 @@ int main(void)
         T(an_answer_of_an_earlier_generation_is_not_used),
         T(more_flushes_than_are_remembered_end_all_that_was_asked_before),
         T(what_is_found_is_what_a_dictionary_would_say),
-        T(no_death_leaves_anything_torn_or_locked),
-        T(an_entry_of_a_writer_that_died_is_taken_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
