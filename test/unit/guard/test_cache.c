@@ -201,6 +201,84 @@ static void a_flush_of_a_token_forgets_that_it_was_inactive(void **state)
     assert_int_equal(inactive_since(1), 2001);
 }
 
+/* --- a process that was stopped, or died, while it stored --- */
+
+static const struct assay_process other = {.id = 8, .alive = alive};
+
+/* The claim of the entry about token `n` that lies first: it stands before the key. */
+static assay_claim *claim_of(uint64_t n)
+{
+    uint8_t key[ASSAY_CACHE_KEY_LEN];
+    uint8_t *at = memory;
+    cached_key(n, key);
+    while (memcmp(at, key, sizeof(key)) != 0) {
+        at += 8;
+        assert_true(at < (uint8_t *)memory + SIZE - sizeof(key));
+    }
+    return (assay_claim *)(void *)(at - sizeof(assay_claim));
+}
+
+/* REL-06: nobody waits for it; the answer finds another place, and of two the later one counts. */
+static void a_place_that_a_stopped_process_holds_is_gone_round(void **state)
+{
+    struct assay_cached e;
+    (void)state;
+    put(1, 1000);
+    assay_claim *claim = claim_of(1);
+    assert_int_equal(assay_claim_take(claim, &other), ASSAY_CLAIM_TAKEN);
+    assert_false(finds(1));
+    put(1, 2000);
+    assert_true(finds(1));
+    assay_claim_give(claim);
+    assert_true(found(1, &e));
+    assert_int_equal(e.asked_us, 2000);
+    put(1, 3000);
+    assert_true(found(1, &e));
+    assert_int_equal(e.asked_us, 3000);
+    put_inactive(1, 1, 3000); /* ends both */
+    assert_false(finds(1));
+}
+
+/* REL-06: what a stopped process is about to store is ended under its hands. */
+static void to_end_an_answer_takes_no_claim(void **state)
+{
+    struct assay_flush token = {.kind = ASSAY_FLUSH_TOKEN, .now_us = 2000};
+    (void)state;
+    put(1, 1000);
+    put(2, 1000);
+    assay_claim *one = claim_of(1);
+    assay_claim *two = claim_of(2);
+    assert_int_equal(assay_claim_take(one, &other), ASSAY_CLAIM_TAKEN);
+    assert_int_equal(assay_claim_take(two, &other), ASSAY_CLAIM_TAKEN);
+    put_inactive(1, 1, 2000);
+    cached_key(2, token.key);
+    (void)flush(token);
+    assay_claim_give(one);
+    assay_claim_give(two);
+    assert_false(finds(1));
+    assert_false(finds(2));
+}
+
+/* F-01: of what a dead process wrote nobody knows which words belong together. */
+static void what_a_dead_process_was_writing_is_not_believed(void **state)
+{
+    struct assay_cache_counts counts;
+    struct assay_cached e;
+    (void)state;
+    put(1, 9000);
+    assay_claim *claim = claim_of(1);
+    assert_int_equal(assay_claim_take(claim, &other), ASSAY_CLAIM_TAKEN);
+    claim[7] ^= 1; /* a word of it */
+    dead = other.id;
+    assert_false(finds(1));
+    put(1, 5000);
+    assert_true(found(1, &e));
+    assert_true(cached_is_entry(&e, 1));
+    assert_int_equal(e.asked_us, 5000);
+    assay_cache_count(cache, &counts);
+    assert_int_equal(counts.taken_over, 1);
+}
+
 /* A-GW-22 A-GW-23 F-46: junk lies elsewhere. */
 static void a_million_inactive_answers_drive_no_active_one_out(void **state)
 {
@@ -425,6 +503,9 @@ int main(void)
         T(a_late_inactive_answer_hides_no_later_one),
         T(an_inactive_answer_of_an_earlier_generation_hides_no_later_one),
         T(a_flush_of_a_token_forgets_that_it_was_inactive),
+        T(a_place_that_a_stopped_process_holds_is_gone_round),
+        T(to_end_an_answer_takes_no_claim),
+        T(what_a_dead_process_was_writing_is_not_believed),
         T(a_million_inactive_answers_drive_no_active_one_out),
         T(what_is_read_again_and_again_outlives_what_is_not),
         T(memory_that_is_too_small_is_refused),
