@@ -1,362 +1,135 @@
 #include "fetch/fetch.h"
 
-#include "base/buf.h"
-#include "base/secret.h"
+#include "fetch/answer.h"
+#include "fetch/certificate.h"
+#include "fetch/link.h"
+#include "fetch/lookup.h"
+#include "fetch/request.h"
+#include "fetch/sock.h"
 
 #include <curl/curl.h>
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define MAX_HEADERS ((size_t)16384) /* bytes of an answer's fields, interim answers included */
-#define MAX_SPARES 64               /* handles kept for the next exchange */
-#define MAX_LOOKUPS 8               /* names that are being looked up in vain */
-#define LOOKUP_HANGS_MS 30000       /* how long one that was given up is taken to hang on */
-#define MAX_RETRY_AFTER_S 3600
-
-/* A socket of libcurl's that it waits for. */
-struct sock {
-    struct assay_watch watch;
-    struct assay_fetcher *fetcher;
-    struct sock *next_spare;
-};
+#define MAX_SPARES 64 /* handles, and connections, kept for the next exchange */
 
 /* What libcurl does for one fetch. */
 struct exchange {
     CURL *curl;
-    struct curl_slist *fields;
     struct assay_fetcher *fetcher;
     struct assay_fetch *fetch; /* NULL: spare */
-    struct exchange *next;     /* among those under way, or the spare ones */
+    const char *url;
+    struct exchange *next; /* among those under way, or the spare ones */
     struct exchange *previous;
-    uint8_t *body; /* max_body bytes, allocated when the first ones come */
-    size_t body_len;
-    size_t header_len;
-    bool refused;
-    bool busy;
-    bool framed; /* the answer has told how long it is: it may do so once (RFC 9112 section 6.3) */
-    bool looking_up;
-    const char *refusal;
+    struct curl_slist *fields;
+    struct assay_fetch_answer answer;
+    struct assay_lookup lookup;
+    int local_port; /* of the connection on which it was sent; 0: not yet */
+    bool busy;      /* too many look-ups hang */
+    bool unclean;   /* the connection that it would have been sent on is of no use */
 };
 
-/* A look-up that was given up: libcurl's thread goes on with it until the resolver lets it go. */
 struct assay_fetcher {
     CURLM *multi;
-    struct assay_loop *loop;
-    struct assay_timer timer;
-    struct assay_timer lookups_over; /* forgets what was given up */
+    struct assay_socks socks;
+    struct assay_lookups lookups;
+    struct assay_links links;
     char *ca_file;
     struct assay_fetch_options options;
     struct exchange *under_way;
     struct exchange *spares;
     size_t spare_count;
-    struct sock *spare_socks;
-    size_t looking_up; /* under way */
-    size_t hanging;    /* given up */
 };
 
-/* --- libcurl tells what it waits for --- */
+/* --- what libcurl asks while it works --- */
 
-static void drain(struct assay_fetcher *fetcher);
-
-static void act(struct assay_fetcher *fetcher, curl_socket_t fd, int events)
-{
-    int running = 0;
-    (void)curl_multi_socket_action(fetcher->multi, fd, events, &running);
-    drain(fetcher);
-}
-
-static void on_ready(struct assay_watch *watch)
-{
-    struct sock *sock = watch->context;
-    int events = ((watch->is & ASSAY_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
-                 ((watch->is & ASSAY_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
-    act(sock->fetcher, watch->fd, events);
-}
-
-static void on_timer(struct assay_timer *timer)
-{
-    act(timer->context, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static struct sock *take_sock(struct assay_fetcher *fetcher, curl_socket_t fd)
-{
-    struct sock *sock = fetcher->spare_socks;
-    if (sock == NULL) {
-        sock = malloc(sizeof *sock);
-    } else {
-        fetcher->spare_socks = sock->next_spare;
-    }
-    if (sock != NULL) {
-        *sock = (struct sock){
-            .watch = {.fd = fd, .ready = on_ready, .context = sock},
-            .fetcher = fetcher,
-        };
-    }
-    return sock;
-}
-
-static void give_sock(struct assay_fetcher *fetcher, struct sock *sock)
-{
-    fetcher->loop->unwatch(fetcher->loop, &sock->watch);
-    sock->next_spare = fetcher->spare_socks;
-    fetcher->spare_socks = sock;
-}
-
-static int on_socket(CURL *curl, curl_socket_t fd, int what, void *context, void *own)
-{
-    struct assay_fetcher *fetcher = context;
-    struct sock *sock = own;
-    (void)curl;
-    if (what == CURL_POLL_REMOVE) {
-        if (sock != NULL) {
-            (void)curl_multi_assign(fetcher->multi, fd, NULL);
-            give_sock(fetcher, sock);
-        }
-        return 0;
-    }
-    if (sock == NULL) {
-        sock = take_sock(fetcher, fd);
-        if (sock == NULL || curl_multi_assign(fetcher->multi, fd, sock) != CURLM_OK) {
-            return -1;
-        }
-    }
-    sock->watch.wants = ((what & CURL_POLL_IN) != 0 ? ASSAY_READABLE : 0) |
-                        ((what & CURL_POLL_OUT) != 0 ? ASSAY_WRITABLE : 0);
-    /* What cannot be watched fails at its time-out. */
-    return fetcher->loop->watch(fetcher->loop, &sock->watch, NULL) == ASSAY_OK ? 0 : -1;
-}
-
-static int on_timeout(CURLM *multi, long timeout_ms, void *context)
-{
-    struct assay_fetcher *fetcher = context;
-    (void)multi;
-    if (timeout_ms < 0) {
-        fetcher->loop->timer_clear(fetcher->loop, &fetcher->timer);
-        return 0;
-    }
-    return fetcher->loop->timer_set(fetcher->loop, &fetcher->timer, timeout_ms) ? 0 : -1;
-}
-
-/* --- look-ups of names --- */
-
-/* libcurl looks names up in threads of its own. It leaves one behind that is not done when its
- * exchange ends (CURLOPT_QUICK_EXIT), which is what keeps a worker from stopping for it; so that
- * they cannot become ever more, there is a bound, and one that was left behind counts for a while.
- */
 static int on_lookup(void *resolver, void *reserved, void *context)
 {
     struct exchange *exchange = context;
-    struct assay_fetcher *fetcher = exchange->fetcher;
     (void)resolver;
     (void)reserved;
-    if (exchange->looking_up) {
-        return 0;
-    }
-    if (fetcher->looking_up + fetcher->hanging >= MAX_LOOKUPS) {
-        exchange->busy = true;
-        return 1; /* libcurl gives the exchange up */
-    }
-    exchange->looking_up = true;
-    fetcher->looking_up++;
-    return 0;
-}
-
-static void lookup_ended(struct exchange *exchange)
-{
-    if (exchange->looking_up) {
-        exchange->looking_up = false;
-        exchange->fetcher->looking_up--;
-    }
+    exchange->busy = !assay_lookup_begin(&exchange->fetcher->lookups, &exchange->lookup);
+    return exchange->busy ? 1 : 0; /* 1: libcurl gives the exchange up */
 }
 
 static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
+    struct exchange *exchange = context;
     (void)purpose;
-    lookup_ended(context);
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-static void on_lookups_over(struct assay_timer *timer)
-{
-    struct assay_fetcher *fetcher = timer->context;
-    fetcher->hanging = 0;
-}
-
-/* Given up before it was done. */
-static void lookup_given_up(struct exchange *exchange)
-{
-    struct assay_fetcher *fetcher = exchange->fetcher;
-    if (exchange->looking_up) {
-        lookup_ended(exchange);
-        fetcher->hanging++;
-        (void)fetcher->loop->timer_set(fetcher->loop, &fetcher->lookups_over, LOOKUP_HANGS_MS);
+    assay_lookup_end(&exchange->fetcher->lookups, &exchange->lookup);
+    curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd != CURL_SOCKET_BAD && !assay_links_add(&exchange->fetcher->links, fd)) {
+        close(fd);
+        return CURL_SOCKET_BAD;
     }
+    return fd;
 }
 
-/* --- what comes back --- */
-
-static size_t refuse(struct exchange *exchange, const char *what)
+static int on_close(void *context, curl_socket_t fd)
 {
-    exchange->refused = true;
-    exchange->refusal = what;
-    return 0;
+    struct assay_fetcher *fetcher = context;
+    assay_links_drop(&fetcher->links, fd);
+    return close(fd);
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *context)
+/* Only HTTP/2 carries two exchanges at once. */
+static bool carries_another(const struct exchange *exchange, int local_port)
 {
-    struct exchange *exchange = context;
-    size_t most = exchange->fetcher->options.max_body;
-    size_t len = size * count;
-    if (len > most - exchange->body_len) {
-        return refuse(exchange, "the answer is too long");
+    const struct exchange *other = exchange->fetcher->under_way;
+    while (other != NULL && (other == exchange || other->local_port != local_port)) {
+        other = other->next;
     }
-    if (exchange->body == NULL) {
-        exchange->body = malloc(most);
-        if (exchange->body == NULL) {
-            return refuse(exchange, "no memory for the answer");
-        }
-    }
-    memcpy(exchange->body + exchange->body_len, data, len);
-    exchange->body_len += len;
-    return len;
+    return other != NULL;
 }
 
-static bool is_field(struct assay_slice line, struct assay_slice name)
+/* May a question be sent on the connection of that port, which was used before? */
+static bool may_reuse(const struct exchange *exchange, int local_port)
 {
-    return line.len > name.len && assay_slice_equal_nocase(assay_slice_head(line, name.len), name);
-}
-
-static size_t on_header(char *data, size_t size, size_t count, void *context)
-{
-    struct exchange *exchange = context;
-    size_t len = size * count;
-    struct assay_slice line = assay_slice_of(data, len);
-    exchange->header_len += len;
-    if (exchange->header_len > MAX_HEADERS) {
-        return refuse(exchange, "the answer has too many fields");
-    }
-    if (is_field(line, ASSAY_SLICE("content-encoding:"))) {
-        return refuse(exchange, "the answer is encoded, which nobody asked for");
-    }
-    if (is_field(line, ASSAY_SLICE("content-length:")) ||
-        is_field(line, ASSAY_SLICE("transfer-encoding:"))) {
-        if (exchange->framed) {
-            return refuse(exchange, "the answer has two lengths");
-        }
-        exchange->framed = true;
-    }
-    return len;
-}
-
-/* --- setting up --- */
-
-static void drop_fields(struct curl_slist *fields)
-{
-    for (struct curl_slist *at = fields; at != NULL; at = at->next) {
-        assay_secret_wipe(at->data, strlen(at->data));
-    }
-    curl_slist_free_all(fields);
-}
-
-static bool append_line(struct curl_slist **fields, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(*fields, line);
-    if (longer == NULL) {
+    struct assay_link *link = assay_links_find(&exchange->fetcher->links, local_port);
+    if (link == NULL) {
         return false;
     }
-    *fields = longer;
-    return true;
+    link->shared = link->shared || carries_another(exchange, local_port);
+    return link->shared || assay_link_is_clean(link);
 }
 
-/* `name` (": " included) and `value`. */
-static bool append_field(struct curl_slist **fields, const char *name, const char *value)
+/* A connection stands, and the question is about to be sent. */
+static int on_ready_to_send(void *context, char *primary_ip, char *local_ip, int primary_port,
+                            int local_port)
 {
-    size_t size = strlen(name) + strlen(value) + 1;
-    char *line = value[0] == '\0' ? NULL : malloc(size);
-    if (line == NULL) {
-        return false;
+    struct exchange *exchange = context;
+    long opened = 0;
+    (void)primary_ip;
+    (void)local_ip;
+    (void)primary_port;
+    if (curl_easy_getinfo(exchange->curl, CURLINFO_NUM_CONNECTS, &opened) != CURLE_OK) {
+        return CURL_PREREQFUNC_ABORT;
     }
-    struct assay_buf buf;
-    assay_buf_init(&buf, line, size);
-    assay_buf_append(&buf, assay_slice_of_text(name));
-    assay_buf_append(&buf, assay_slice_of_text(value));
-    assay_buf_append_byte(&buf, '\0');
-    bool good = append_line(fields, line);
-    assay_secret_wipe(line, size);
-    free(line);
-    return good;
+    exchange->unclean = opened == 0 && !may_reuse(exchange, local_port);
+    exchange->local_port = local_port;
+    return exchange->unclean ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-/* `Expect:` is dropped: the body is small, and a server may not answer it. */
-static struct curl_slist *make_fields(const struct assay_fetch *fetch)
-{
-    struct curl_slist *fields = NULL;
-    bool good = append_line(&fields, "Expect:") && append_line(&fields, "User-Agent: assay");
-    good = good && (fetch->content_type == NULL ||
-                    append_field(&fields, "Content-Type: ", fetch->content_type));
-    good = good && (fetch->accept == NULL || append_field(&fields, "Accept: ", fetch->accept));
-    good = good && (fetch->authorization == NULL ||
-                    append_field(&fields, "Authorization: ", fetch->authorization));
-    good = good && (fetch->header == NULL || append_line(&fields, fetch->header));
-    if (!good) {
-        drop_fields(fields);
-        return NULL;
-    }
-    return fields;
-}
+/* --- handles --- */
 
-static CURLcode set_connection(CURL *curl, const struct assay_fetcher *fetcher)
+static CURLcode attach(struct exchange *exchange)
 {
-    const struct assay_fetch_options *options = &fetcher->options;
-    CURLcode rc = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_HTTP09_ALLOWED, 0L);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_ms);
-    if (rc == CURLE_OK && fetcher->ca_file != NULL) {
-        rc = curl_easy_setopt(curl, CURLOPT_CAINFO, fetcher->ca_file);
-        rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
-    }
-    return rc;
-}
-
-static CURLcode set_callbacks(CURL *curl, struct exchange *exchange)
-{
+    CURL *curl = exchange->curl;
     CURLcode rc = curl_easy_setopt(curl, CURLOPT_PRIVATE, exchange);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
+    rc = rc ? rc : assay_fetch_answer_attach(&exchange->answer, curl);
+    rc = rc ? rc : assay_fetch_certificate_attach(&exchange->url, curl);
     rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_RESOLVER_START_FUNCTION, on_lookup);
     rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_RESOLVER_START_DATA, exchange);
     rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open);
     rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, exchange);
-    return rc;
+    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, exchange->fetcher);
+    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_ready_to_send);
+    return rc ? rc : curl_easy_setopt(curl, CURLOPT_PREREQDATA, exchange);
 }
-
-static CURLcode set_request(CURL *curl, const struct assay_fetch *fetch,
-                            const struct curl_slist *fields)
-{
-    CURLcode rc = curl_easy_setopt(curl, CURLOPT_URL, fetch->url);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)fetch->timeout_ms);
-    rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
-    if (rc == CURLE_OK && fetch->content_type != NULL) {
-        rc = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)fetch->body.len);
-        rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)fetch->body.data);
-    } else if (rc == CURLE_OK) {
-        rc = curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
-    }
-    return rc;
-}
-
-/* --- exchanges --- */
 
 static void free_exchange(struct exchange *exchange)
 {
@@ -372,9 +145,12 @@ static struct exchange *make_exchange(struct assay_fetcher *fetcher)
         return NULL;
     }
     exchange->fetcher = fetcher;
+    exchange->answer.max_body = fetcher->options.max_body;
     exchange->curl = curl_easy_init();
-    if (exchange->curl == NULL || set_connection(exchange->curl, fetcher) != CURLE_OK ||
-        set_callbacks(exchange->curl, exchange) != CURLE_OK) {
+    if (exchange->curl == NULL ||
+        assay_fetch_request_prepare(exchange->curl, &fetcher->options, fetcher->ca_file) !=
+            CURLE_OK ||
+        attach(exchange) != CURLE_OK) {
         free_exchange(exchange);
         return NULL;
     }
@@ -395,17 +171,14 @@ static struct exchange *take_exchange(struct assay_fetcher *fetcher)
 static void give_exchange(struct exchange *exchange)
 {
     struct assay_fetcher *fetcher = exchange->fetcher;
-    drop_fields(exchange->fields);
-    free(exchange->body);
+    assay_fetch_fields_drop(exchange->fields);
+    assay_fetch_answer_clear(&exchange->answer);
     exchange->fields = NULL;
     exchange->fetch = NULL;
-    exchange->body = NULL;
-    exchange->body_len = 0;
-    exchange->header_len = 0;
-    exchange->refused = false;
-    exchange->framed = false;
+    exchange->url = NULL;
+    exchange->local_port = 0;
     exchange->busy = false;
-    exchange->refusal = NULL;
+    exchange->unclean = false;
     if (fetcher->spare_count == MAX_SPARES) {
         free_exchange(exchange);
         return;
@@ -414,6 +187,8 @@ static void give_exchange(struct exchange *exchange)
     fetcher->spares = exchange;
     fetcher->spare_count++;
 }
+
+/* --- exchanges --- */
 
 static void link_exchange(struct exchange *exchange)
 {
@@ -438,58 +213,72 @@ static void unlink_exchange(struct exchange *exchange)
     }
 }
 
+/* Into libcurl's hands; on a connection of its own, if that is wanted. */
+static bool hand_over(struct exchange *exchange, bool fresh)
+{
+    return curl_easy_setopt(exchange->curl, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L) == CURLE_OK &&
+           curl_multi_add_handle(exchange->fetcher->multi, exchange->curl) == CURLM_OK;
+}
+
 /* Out of libcurl's hands. */
 static void stop(struct exchange *exchange)
 {
-    lookup_given_up(exchange);
+    assay_lookup_give_up(&exchange->fetcher->lookups, &exchange->lookup);
     (void)curl_multi_remove_handle(exchange->fetcher->multi, exchange->curl);
     unlink_exchange(exchange);
 }
 
-/* --- the end of one --- */
-
-static void read_answer(struct exchange *exchange, struct assay_fetch *fetch)
+/* HTTP/2 may have been spoken: then the connection is shared from now on. */
+static void note_version(struct exchange *exchange)
 {
-    CURL *curl = exchange->curl;
-    long status = 0;
-    curl_off_t retry_after = 0;
-    struct curl_header *date = NULL;
-    char *type = NULL;
-    if (curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK ||
-        curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type) != CURLE_OK ||
-        curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after) != CURLE_OK) {
+    long version = 0;
+    struct assay_link *link = assay_links_find(&exchange->fetcher->links, exchange->local_port);
+    if (curl_easy_getinfo(exchange->curl, CURLINFO_HTTP_VERSION, &version) == CURLE_OK &&
+        version == CURL_HTTP_VERSION_2_0 && link != NULL) {
+        link->shared = true;
+    }
+}
+
+static void read_end(struct exchange *exchange, CURLcode rc)
+{
+    struct assay_fetch *fetch = exchange->fetch;
+    const char *refusal = exchange->answer.refusal;
+    fetch->nothing_received = exchange->answer.header_len == 0 && exchange->answer.body_len == 0;
+    if (exchange->busy) {
+        fetch->result = ASSAY_FETCH_BUSY;
+        fetch->what = "too many look-ups of names hang";
+    } else if (refusal != NULL || rc == CURLE_UNSUPPORTED_PROTOCOL ||
+               rc == CURLE_WEIRD_SERVER_REPLY) {
+        fetch->result = ASSAY_FETCH_REFUSED;
+        fetch->what = refusal != NULL ? refusal : curl_easy_strerror(rc);
+    } else if (rc != CURLE_OK) {
         fetch->result = ASSAY_FETCH_FAILED;
-        fetch->what = "the answer cannot be read";
-        return;
+        fetch->what = curl_easy_strerror(rc);
+    } else {
+        note_version(exchange);
+        assay_fetch_answer_read(&exchange->answer, exchange->curl, fetch);
     }
-    fetch->http_status = (unsigned)status;
-    fetch->content_type_got = assay_slice_of_text(type);
-    fetch->answer = assay_slice_of(exchange->body, exchange->body_len);
-    fetch->retry_after_s = retry_after > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S : retry_after;
-    if (curl_easy_header(curl, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK) {
-        time_t when = curl_getdate(date->value, NULL);
-        fetch->date_s = when > 0 ? when : 0;
-    }
+}
+
+/* Begins anew, on a connection of its own, which is not looked at: nobody has used it before. */
+static bool try_fresh(struct exchange *exchange)
+{
+    (void)curl_multi_remove_handle(exchange->fetcher->multi, exchange->curl);
+    exchange->unclean = false;
+    exchange->local_port = 0;
+    return hand_over(exchange, true);
 }
 
 static void finish(struct exchange *exchange, CURLcode rc)
 {
     struct assay_fetch *fetch = exchange->fetch;
-    fetch->nothing_received = exchange->header_len == 0 && exchange->body_len == 0;
-    if (exchange->busy) {
-        fetch->result = ASSAY_FETCH_BUSY;
-        fetch->what = "too many look-ups of names hang";
-    } else if (exchange->refused || rc == CURLE_UNSUPPORTED_PROTOCOL ||
-               rc == CURLE_WEIRD_SERVER_REPLY) {
-        fetch->result = ASSAY_FETCH_REFUSED;
-        fetch->what = exchange->refused ? exchange->refusal : curl_easy_strerror(rc);
-    } else if (rc != CURLE_OK) {
-        fetch->result = ASSAY_FETCH_FAILED;
-        fetch->what = curl_easy_strerror(rc);
-    } else {
-        fetch->result = ASSAY_FETCH_OK;
-        read_answer(exchange, fetch);
+    if (exchange->unclean && try_fresh(exchange)) {
+        return;
     }
+    if (rc == CURLE_COULDNT_RESOLVE_HOST) { /* the look-up is over: there is no such name */
+        assay_lookup_end(&exchange->fetcher->lookups, &exchange->lookup);
+    }
+    read_end(exchange, rc);
     stop(exchange);
     fetch->private = NULL;
     exchange->fetch = NULL;
@@ -497,8 +286,9 @@ static void finish(struct exchange *exchange, CURLcode rc)
     give_exchange(exchange);
 }
 
-static void drain(struct assay_fetcher *fetcher)
+static void on_acted(struct assay_socks *socks)
 {
+    struct assay_fetcher *fetcher = socks->context;
     int left = 0;
     CURLMsg *message = NULL;
     while ((message = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
@@ -523,10 +313,11 @@ enum assay_status assay_fetch_start(struct assay_fetcher *fetcher, struct assay_
     if (exchange == NULL) {
         return assay_fail(ASSAY_ERR_SYSTEM, "no memory for outgoing HTTP", reterr);
     }
-    exchange->fields = make_fields(fetch);
+    exchange->url = fetch->url;
+    exchange->fields = assay_fetch_fields_make(fetch);
     if (exchange->fields == NULL ||
-        set_request(exchange->curl, fetch, exchange->fields) != CURLE_OK ||
-        curl_multi_add_handle(fetcher->multi, exchange->curl) != CURLM_OK) {
+        assay_fetch_request_set(exchange->curl, fetch, exchange->fields) != CURLE_OK ||
+        !hand_over(exchange, false)) {
         give_exchange(exchange);
         return assay_fail(ASSAY_ERR_SYSTEM, "no memory for outgoing HTTP", reterr);
     }
@@ -546,14 +337,13 @@ void assay_fetch_cancel(struct assay_fetch *fetch)
     }
 }
 
-static CURLMcode set_multi(struct assay_fetcher *fetcher)
+static bool set_up(struct assay_fetcher *fetcher)
 {
-    CURLM *multi = fetcher->multi;
-    CURLMcode rc = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    rc = rc ? rc : curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, fetcher);
-    rc = rc ? rc : curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout);
-    rc = rc ? rc : curl_multi_setopt(multi, CURLMOPT_TIMERDATA, fetcher);
-    return rc ? rc : curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_SPARES);
+    fetcher->multi = curl_multi_init();
+    return fetcher->multi != NULL &&
+           assay_socks_init(&fetcher->socks, fetcher->multi, fetcher->socks.loop) == CURLM_OK &&
+           curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, (long)MAX_SPARES) == CURLM_OK &&
+           (fetcher->options.ca_file == NULL || fetcher->ca_file != NULL);
 }
 
 enum assay_status assay_fetcher_open(struct assay_loop *loop,
@@ -564,16 +354,11 @@ enum assay_status assay_fetcher_open(struct assay_loop *loop,
     if (fetcher == NULL) {
         return assay_fail(ASSAY_ERR_SYSTEM, "no memory for outgoing HTTP", reterr);
     }
-    fetcher->loop = loop;
     fetcher->options = *options;
-    fetcher->timer =
-        (struct assay_timer){.fired = on_timer, .background = true, .context = fetcher};
-    fetcher->lookups_over =
-        (struct assay_timer){.fired = on_lookups_over, .background = true, .context = fetcher};
+    fetcher->socks = (struct assay_socks){.loop = loop, .acted = on_acted, .context = fetcher};
+    assay_lookups_init(&fetcher->lookups, loop);
     fetcher->ca_file = options->ca_file == NULL ? NULL : strdup(options->ca_file);
-    fetcher->multi = curl_multi_init();
-    if (fetcher->multi == NULL || set_multi(fetcher) != CURLM_OK ||
-        (options->ca_file != NULL && fetcher->ca_file == NULL)) {
+    if (!set_up(fetcher)) {
         assay_fetcher_close(fetcher);
         return assay_fail(ASSAY_ERR_SYSTEM, "outgoing HTTP cannot be set up", reterr);
     }
@@ -595,13 +380,9 @@ void assay_fetcher_close(struct assay_fetcher *fetcher)
         fetcher->spares = next;
     }
     (void)curl_multi_cleanup(fetcher->multi);
-    fetcher->loop->timer_clear(fetcher->loop, &fetcher->timer);
-    fetcher->loop->timer_clear(fetcher->loop, &fetcher->lookups_over);
-    while (fetcher->spare_socks != NULL) {
-        struct sock *next = fetcher->spare_socks->next_spare;
-        free(fetcher->spare_socks);
-        fetcher->spare_socks = next;
-    }
+    assay_socks_clear(&fetcher->socks);
+    assay_lookups_clear(&fetcher->lookups);
+    assay_links_clear(&fetcher->links);
     free(fetcher->ca_file);
     free(fetcher);
 }

@@ -23,14 +23,14 @@ class Guard(Server):
     """`locations` stand in the one server block, `http` around it; `provider` are more lines of the provider "corp"."""
 
     def __init__(self, locations=None, provider="", http="", main="", workers=1, peer=None, backend=None, env=None, log_level="info",
-                 connections=512, endpoint=None, server="", cache="assay_cache zone=tokens:4m;", start=True, corp=None):
+                 connections=512, endpoint=None, server="", cache="assay_cache zone=tokens:4m;", start=True, corp=None, events=""):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="assay-e2e-"))
         self.dir.chmod(0o755)
         self.own_peer, self.own_backend = peer is None, backend is None
         self.peer = peer or AuthorizationServer()
         self.backend = backend or Backend()
         self.locations, self.provider, self.http, self.main, self.workers = locations, provider, http, main, workers
-        self.server_lines, self.cache, self.corp = server, cache, corp
+        self.server_lines, self.cache, self.corp, self.events = server, cache, corp, events
         self.endpoint = endpoint
         self.env, self.log_level, self.connections = dict(env or {}), log_level, connections
         self.port = self.clear_port = free_port()
@@ -65,7 +65,7 @@ worker_processes {self.workers};
 daemon off;
 pid {self.dir}/nginx.pid;
 error_log {self.dir}/error.log {self.log_level};
-events {{ worker_connections {self.connections}; }}
+events {{ worker_connections {self.connections}; {self.events} }}
 http {{
 {temp}
     log_format guard '"$request" $status $assay_cache_status $assay_reason';

@@ -195,6 +195,7 @@ HOSTILE = {
     "garbage": sends(b"\x00\x01\x02garbage\r\n\r\n"), "HTTP/0.9": sends(b'{"active":true}'), "HTTP/3.0": sends(GOOD.replace(b"HTTP/1.1", b"HTTP/3.0")),
     "SSH": sends(b"SSH-2.0-OpenSSH_9.2\r\n"), "TLS": sends(b"\x16\x03\x01\x00\x05hello"), "nothing": sends(b""), "reset": lambda c, r: c.setsockopt(
         socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00") or False,
+    "transfer gzip": sends(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
     "short": sends(GOOD[:-1]), "two lengths": sends(GOOD.replace(b"Content-Length", b"Content-Length: 5\r\nContent-Length")),
     "negative length": sends(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: -1\r\n\r\n" + b'{"active":true}'),
     "bad chunks": sends(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{\"active\":true}\r\n0\r\n\r\n"),
@@ -236,7 +237,7 @@ def test_tls_where_there_is_none_and_the_reverse(guard):
 
 
 # F-67 R7662-4-12
-@pytest.mark.parametrize("kind", ["self-signed", "other CA", "wrong name", "name in CN only", "expired", "not for servers"])
+@pytest.mark.parametrize("kind", ["self-signed", "other CA", "wrong name", "name in CN only", "no name but CN", "expired", "not for servers"])
 def test_a_certificate_that_does_not_hold_is_told_nothing(guard, kind, tmp_path):
     ca = certificate(tmp_path, "ca", subject="/CN=ca", san=None, extra=["-addext", "basicConstraints=critical,CA:TRUE"])
     stranger = certificate(tmp_path, "stranger", subject="/CN=stranger", san=None)
@@ -245,6 +246,7 @@ def test_a_certificate_that_does_not_hold_is_told_nothing(guard, kind, tmp_path)
         "other CA": lambda: certificate(tmp_path, "c", ca=stranger),
         "wrong name": lambda: certificate(tmp_path, "c", san="DNS:other.example.com", ca=ca),
         "name in CN only": lambda: certificate(tmp_path, "c", san="DNS:other.example.com", subject="/CN=localhost", ca=ca),
+        "no name but CN": lambda: certificate(tmp_path, "c", san=None, subject="/CN=localhost", ca=ca),
         "expired": lambda: certificate(tmp_path, "c", ca=ca, days=-1),
         "not for servers": lambda: certificate(tmp_path, "c", ca=ca, extra=["-addext", "extendedKeyUsage=clientAuth"]),
     }[kind]()

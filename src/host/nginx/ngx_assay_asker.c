@@ -509,7 +509,7 @@ static void arm(struct ngx_assay_question *q, int64_t at_most_ms)
 {
     int64_t left_ms = (q->until_us - ngx_assay_boot_us() + 999) / 1000;
     left_ms = left_ms < at_most_ms ? left_ms : at_most_ms;
-    ngx_add_timer(&q->timer.event, (ngx_msec_t)(left_ms > 0 ? left_ms : 0));
+    ngx_assay_timer_set(&q->timer.event, left_ms);
 }
 
 static void stand_in_line(struct ngx_assay_question *q)

@@ -40,6 +40,9 @@ static ngx_connection_t *connect_fd(struct assay_watch *watch)
  * would block. */
 static ngx_int_t want(ngx_event_t *event, ngx_int_t which, bool wanted, ngx_uint_t flags)
 {
+    if (!wanted && event->posted) { /* nginx with accept_mutex puts off what is ready */
+        ngx_delete_posted_event(event);
+    }
     if (wanted == (event->active != 0)) {
         return NGX_OK;
     }
@@ -89,6 +92,14 @@ void ngx_assay_timer_init(struct ngx_assay_timer *timer, ngx_event_handler_pt ha
     timer->event.data = &timer->nobody;
 }
 
+void ngx_assay_timer_set(ngx_event_t *event, int64_t delay_ms)
+{
+    if (event->timer_set) {
+        ngx_del_timer(event);
+    }
+    ngx_add_timer(event, (ngx_msec_t)(delay_ms > 0 ? delay_ms : 0));
+}
+
 void *ngx_assay_timer_context(const ngx_event_t *event)
 {
     const ngx_connection_t *nobody = event->data;
@@ -115,7 +126,7 @@ static bool set_timer(struct assay_loop *loop, struct assay_timer *timer, int64_
         own->event.cancelable = timer->background;
         timer->host = own;
     }
-    ngx_add_timer(&own->event, (ngx_msec_t)delay_ms);
+    ngx_assay_timer_set(&own->event, delay_ms);
     return true;
 }
 

@@ -152,6 +152,12 @@ static void what_is_no_answer_is_none(void **state)
          ASSAY_FETCH_REFUSED, false},
         {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
          ASSAY_FETCH_REFUSED, false},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+         ASSAY_FETCH_REFUSED, false},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n{}", ASSAY_FETCH_REFUSED, false},
+        {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", ASSAY_FETCH_FAILED, false},
+        {"HTTP/1.1 200 OK", ASSAY_FETCH_FAILED, false},
+        {"HTTP/1.1 100 Continue\r\n\r\n", ASSAY_FETCH_FAILED, false},
         {"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", ASSAY_FETCH_FAILED, false},
         {"{\"active\":true}", ASSAY_FETCH_REFUSED, true},
     };
@@ -164,8 +170,22 @@ static void what_is_no_answer_is_none(void **state)
         }
         assert_int_equal(outcome.answer_len, 0);
         assert_non_null(outcome.fetch.what);
-        assert_true(!cases[i].nothing || outcome.fetch.nothing_received || i == 6);
+        assert_true(!cases[i].nothing || outcome.fetch.nothing_received ||
+                    outcome.fetch.result == ASSAY_FETCH_REFUSED);
     }
+}
+
+/* Each message has a framing of its own, and a trailer is none. */
+static void interim_answers_and_trailers_are_no_second_length(void **state)
+{
+    struct outcome outcome;
+    (void)state;
+    fetched(&outcome, "HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n"
+                      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+                      "X-Trailer: x\r\n\r\n");
+    assert_int_equal(outcome.fetch.result, ASSAY_FETCH_OK);
+    assert_int_equal(outcome.fetch.http_status, 200);
+    assert_int_equal(outcome.answer_len, 2);
 }
 
 /* F-63 */
@@ -223,6 +243,74 @@ static void closing_cancels_what_is_under_way(void **state)
     peer_close(&peer);
 }
 
+static void run(struct assay_poll *poll, const struct outcome *outcome)
+{
+    struct assay_error error = {0};
+    while (outcome->done == 0) {
+        assert_ok(assay_poll_once(poll, 100, &error), &error);
+    }
+}
+
+/* F-60: only what hangs counts against the bound. */
+static void names_that_do_not_exist_hang_nobody(void **state)
+{
+    struct assay_poll poll;
+    struct outcome outcome;
+    struct assay_error error = {0};
+    (void)state;
+    struct assay_fetcher *fetcher = open_fetcher(&poll, 4096);
+    for (int i = 0; i < 40; i++) {
+        prepare(&outcome, 0);
+        outcome.fetch.url = "https://-x.invalid/"; /* which no resolver even asks for */
+        assert_ok(assay_fetch_start(fetcher, &outcome.fetch, &error), &error);
+        run(&poll, &outcome);
+        assert_int_equal(outcome.fetch.result, ASSAY_FETCH_FAILED);
+        assert_true(outcome.fetch.nothing_received);
+    }
+    assay_fetcher_close(fetcher);
+}
+
+/* A loop that can watch nothing for a while. */
+static bool refuses;
+static enum assay_status (*real_watch)(struct assay_loop *loop, struct assay_watch *watch,
+                                       struct assay_error *reterr);
+
+static enum assay_status watch_or_refuse(struct assay_loop *loop, struct assay_watch *watch,
+                                         struct assay_error *reterr)
+{
+    return refuses ? assay_fail(ASSAY_ERR_SYSTEM, "no room", reterr)
+                   : real_watch(loop, watch, reterr);
+}
+
+/* F-11: what cannot be watched fails alone, and what comes later goes on. */
+static void a_descriptor_that_cannot_be_watched_ends_its_own_exchange_alone(void **state)
+{
+    struct peer peer;
+    struct assay_poll poll;
+    struct outcome outcome;
+    struct assay_error error = {0};
+    (void)state;
+    struct assay_fetcher *fetcher = open_fetcher(&poll, 4096);
+    real_watch = poll.loop.watch;
+    poll.loop.watch = watch_or_refuse;
+    peer_open(&peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    refuses = true;
+    prepare(&outcome, peer.port);
+    outcome.fetch.timeout_ms = 200;
+    assert_ok(assay_fetch_start(fetcher, &outcome.fetch, &error), &error);
+    run(&poll, &outcome);
+    assert_int_equal(outcome.fetch.result, ASSAY_FETCH_FAILED);
+    peer_close(&peer);
+    refuses = false;
+    peer_open(&peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    prepare(&outcome, peer.port);
+    assert_ok(assay_fetch_start(fetcher, &outcome.fetch, &error), &error);
+    run(&poll, &outcome);
+    assert_int_equal(outcome.fetch.result, ASSAY_FETCH_OK);
+    assay_fetcher_close(fetcher);
+    peer_close(&peer);
+}
+
 static void cleartext_never_leaves_the_machine_unasked(void **state)
 {
     static const char *const good[] = {"https://as.example.com/i", "https://as.example.com:8443",
@@ -268,6 +356,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_comes_whole_with_what_its_head_says),
         cmocka_unit_test(what_is_no_answer_is_none),
+        cmocka_unit_test(interim_answers_and_trailers_are_no_second_length),
+        cmocka_unit_test(names_that_do_not_exist_hang_nobody),
+        cmocka_unit_test(a_descriptor_that_cannot_be_watched_ends_its_own_exchange_alone),
         cmocka_unit_test(a_redirect_is_an_answer_and_not_a_way),
         cmocka_unit_test(what_is_cancelled_is_over),
         cmocka_unit_test(closing_cancels_what_is_under_way),
