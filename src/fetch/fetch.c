@@ -97,8 +97,10 @@ static bool may_reuse(const struct exchange *exchange, int local_port)
 }
 
 /* A connection stands, and the question is about to be sent. */
-static int on_ready_to_send(void *context, char *primary_ip, char *local_ip, int primary_port,
-                            int local_port)
+static int on_ready_to_send(void *context,
+                            char *primary_ip, /* NOLINT(readability-non-const-parameter) */
+                            char *local_ip,   /* NOLINT(readability-non-const-parameter) */
+                            int primary_port, int local_port)
 {
     struct exchange *exchange = context;
     long opened = 0;

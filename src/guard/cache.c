@@ -8,6 +8,7 @@
 #define WAYS 8
 #define KEY_WORDS 2
 #define FLUSH_STEP 256 /* sets looked at in one step of a flush */
+#define TURNS 16       /* of the hand, two for each place: then it takes what comes */
 #define TRIES 4        /* places tried for an answer, where others hold the first ones */
 
 /* Whoever stores an answer holds the claim meanwhile, which is also what tells a reader that nobody
@@ -327,7 +328,7 @@ static size_t way_to_evict(struct assay_cache *cache, const struct place *place,
         uint32_t bit = UINT32_C(1) << at;
         uint32_t referenced =
             atomic_fetch_and_explicit(&set->referenced, ~bit, memory_order_relaxed);
-        if (((referenced & bit) == 0 && (tried & bit) == 0) || i >= 2 * WAYS) {
+        if (((referenced & bit) == 0 && (tried & bit) == 0) || i == TURNS) {
             return at;
         }
     }

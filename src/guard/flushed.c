@@ -57,7 +57,7 @@ bool assay_flushed_has(const struct assay_flushed *flushed, const struct assay_f
 static struct assay_flush_mark *take_oldest(struct assay_flushed *flushed,
                                             const struct assay_process *me)
 {
-    for (size_t tries = 0; tries < 2 * ASSAY_FLUSHED_MARKS; tries++) {
+    for (size_t tries = 0; tries < ASSAY_FLUSHED_MARKS; tries++) {
         struct assay_flush_mark *oldest = NULL;
         int64_t oldest_us = INT64_MAX;
         for (size_t i = 0; i < ASSAY_FLUSHED_MARKS; i++) {

@@ -23,8 +23,8 @@ void ngx_assay_timer_init(struct ngx_assay_timer *timer, ngx_event_handler_pt ha
                           void *context);
 void *ngx_assay_timer_context(const ngx_event_t *event);
 
-/* Sets or moves it to `delay_ms` milliseconds from now. nginx itself leaves a timer where it is that is
- * to be moved by less than 300. */
+/* Sets or moves it to `delay_ms` milliseconds from now. nginx itself leaves a timer where it is
+ * that is to be moved by less than 300. */
 void ngx_assay_timer_set(ngx_event_t *event, int64_t delay_ms);
 
 #endif
