@@ -493,9 +493,9 @@ void ngx_assay_asker_pump(struct ngx_assay_asker *asker)
 {
     ngx_queue_t *at = ngx_queue_head(&asker->line);
     while (at != ngx_queue_sentinel(&asker->line) && asker->asking < asker->provider->asking_max) {
+        assert(at != NULL && at->next != NULL && at->prev != NULL); /* it is a ring */
         struct ngx_assay_question *q =
             ngx_assay_around(at, offsetof(struct ngx_assay_question, in_line));
-        assert(at != NULL && at->next != NULL && at->prev != NULL); /* it is a ring */
         at = ngx_queue_next(at);
         if (may_send(q)) {
             /* Sending may fail at once, and hand out: so begin at the head again. */
