@@ -102,8 +102,9 @@ http {{ {temp} log_format c '$connection $server_protocol'; access_log {tmp_path
                 thread.start()
             for thread in threads:
                 thread.join(60)
-            assert statuses == [200] * 320
-        lines = [line.split() for line in (tmp_path / "as.access").read_text().splitlines()]
+            assert statuses == [200] * 320, guard.log()[-1500:]
+        lines = wait_until(lambda: len(lines := (tmp_path / "as.access").read_text().splitlines()) >= 320 and lines, what="all are in the log")
+        lines = [line.split() for line in lines]
         assert {protocol for _, protocol in lines} == {"HTTP/2.0"} and len(lines) == 320
         assert len({connection for connection, _ in lines}) <= 16  # nobody waited for the first to be there, and none was wasted
     finally:
