@@ -210,7 +210,6 @@ static EVP_PKEY *make_rsa(const struct assay_pkey_parts *parts)
     return finish(&b, "RSA", parts->d.len != 0);
 }
 
-/* OpenSSL itself looks whether the point is on the curve. */
 static EVP_PKEY *make_weierstrass(const struct assay_pkey_parts *parts)
 {
     uint8_t point[1 + 2 * ASSAY_PKEY_MAX_WIDTH] = {4}; /* uncompressed (SEC 1 section 2.3.3) */
@@ -253,33 +252,52 @@ static bool is_pair(EVP_PKEY *evp, const struct assay_pkey_parts *parts)
     return pair;
 }
 
-static enum assay_status refused(const char *what, struct assay_error *reterr)
+/* The numbers alone decide whether a key is good; what OpenSSL refuses behind that is an error. */
+static enum assay_status check_point(const struct assay_pkey_parts *parts, bool *ret_good,
+                                     struct assay_error *reterr)
 {
-    return assay_crypto_lacked_memory()
-               ? assay_fail(ASSAY_ERR_CRYPTO, "no memory for a key", reterr)
-               : assay_fail(ASSAY_ERR_SYNTAX, what, reterr);
+    *ret_good = true;
+    if (is_edwards(parts->kind)) {
+        return assay_edwards_check(parts->kind, parts->x, ret_good, reterr);
+    }
+    if (is_weierstrass(parts->kind)) {
+        return assay_weierstrass_check(curves[parts->kind].group, parts->x, parts->y, ret_good,
+                                       reterr);
+    }
+    return ASSAY_OK;
+}
+
+static EVP_PKEY *make_evp(const struct assay_pkey_parts *parts)
+{
+    if (is_edwards(parts->kind)) {
+        return make_edwards(parts);
+    }
+    return parts->kind == ASSAY_PKEY_RSA ? make_rsa(parts) : make_weierstrass(parts);
 }
 
 static enum assay_status make(const struct assay_pkey_parts *parts, struct assay_pkey *pkey,
                               struct assay_error *reterr)
 {
     bool good = true;
-    if (is_edwards(parts->kind)) {
-        enum assay_status status = assay_edwards_check(parts->kind, parts->x, &good, reterr);
-        if (status != ASSAY_OK) {
-            return status;
-        }
-        pkey->evp = good ? make_edwards(parts) : NULL;
-    } else {
-        pkey->evp = parts->kind == ASSAY_PKEY_RSA ? make_rsa(parts) : make_weierstrass(parts);
+    enum assay_status status = check_point(parts, &good, reterr);
+    if (status != ASSAY_OK) {
+        return status;
     }
-    if (pkey->evp == NULL) {
-        return refused("the key is not on its curve", reterr);
+    if (!good) {
+        return assay_fail(ASSAY_ERR_SYNTAX, "the key is not on its curve", reterr);
     }
+    pkey->evp = make_evp(parts);
     pkey->is_private = parts->d.len != 0;
-    return !pkey->is_private || is_pair(pkey->evp, parts)
-               ? ASSAY_OK
-               : refused("the private key does not belong to the public one", reterr);
+    if (pkey->evp == NULL && !pkey->is_private) {
+        return assay_crypto_fail("a key could not be made", reterr);
+    }
+    if (pkey->evp != NULL && (!pkey->is_private || is_pair(pkey->evp, parts))) {
+        return ASSAY_OK;
+    }
+    return assay_crypto_lacked_memory()
+               ? assay_fail(ASSAY_ERR_CRYPTO, "no memory for a private key", reterr)
+               : assay_fail(ASSAY_ERR_SYNTAX, "the private key does not belong to the public one",
+                            reterr);
 }
 
 /* --- keeping its public numbers --- */

@@ -23,4 +23,9 @@ ASSAY_MUST_USE enum assay_status assay_edwards_check(enum assay_pkey_kind kind,
                                                      struct assay_slice x, bool *ret_good,
                                                      struct assay_error *reterr);
 
+/* Are x and y a point of the curve that OpenSSL calls `name`? Fails with ASSAY_ERR_CRYPTO. */
+ASSAY_MUST_USE enum assay_status assay_weierstrass_check(const char *name, struct assay_slice x,
+                                                         struct assay_slice y, bool *ret_good,
+                                                         struct assay_error *reterr);
+
 #endif

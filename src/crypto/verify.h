@@ -28,7 +28,9 @@ void assay_verifier_close(struct assay_verifier *verifier);
 
 /* Is `signature` that of `message`? It must have the one length of its scheme: that of the modulus,
  * twice the width of the curve with r and s in 1 to n - 1, 64 or 114 bytes, the length of the hash.
- * A signature that is not good is a result; ASSAY_ERR_CRYPTO when OpenSSL could not work. */
+ * A signature that is not good is a result; ASSAY_ERR_CRYPTO when OpenSSL could not work, as far as
+ * it says so: want of memory inside RSA-PSS, EdDSA and the larger curves it may answer with "no".
+ */
 ASSAY_MUST_USE enum assay_status assay_verifier_check(struct assay_verifier *verifier,
                                                       struct assay_slice message,
                                                       struct assay_slice signature, bool *ret_good,

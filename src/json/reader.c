@@ -48,9 +48,6 @@ enum assay_status assay_json_open(struct assay_slice text, size_t max_depth,
     if (!json_is_object(root)) {
         bool parsed = root != NULL;
         json_decref(root);
-        if (!parsed && json_error_code(&error) == json_error_out_of_memory) {
-            return assay_fail(ASSAY_ERR_SYSTEM, "no memory for JSON", reterr);
-        }
         enum assay_status status =
             assay_fail(ASSAY_ERR_SYNTAX, parsed ? "JSON is not an object" : "bad JSON", reterr);
         if (!parsed && reterr != NULL && error.position > 0) {

@@ -17,7 +17,7 @@ struct assay_json;
 
 /* Reads `text`, whose top level must be an object at most `max_depth` deep. ASSAY_ERR_SYNTAX with
  * the offset when it is not (a repeated name included), ASSAY_ERR_LIMIT for depth, ASSAY_ERR_SYSTEM
- * when there is no memory. */
+ * when there is no memory; what jansson itself lacks looks like bad text. */
 ASSAY_MUST_USE enum assay_status assay_json_open(struct assay_slice text, size_t max_depth,
                                                  struct assay_json **ret,
                                                  struct assay_error *reterr);
