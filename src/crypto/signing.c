@@ -4,37 +4,21 @@
 #include <openssl/core_names.h>
 #include <openssl/rsa.h>
 
+#include <string.h>
+
 /* --- which keys fit --- */
 
-static size_t hash_len(enum assay_hash hash)
-{
-    switch (hash) {
-    case ASSAY_HASH_OWN:
-        return 0;
-    case ASSAY_HASH_SHA256:
-        return 32;
-    case ASSAY_HASH_SHA384:
-        return 48;
-    case ASSAY_HASH_SHA512:
-        return 64;
-    }
-    return 0;
-}
+struct hash {
+    const char *name; /* OpenSSL's; each as long as the others */
+    size_t len;       /* bytes */
+};
 
-static const char *hash_name(enum assay_hash hash)
-{
-    switch (hash) {
-    case ASSAY_HASH_OWN:
-        return NULL;
-    case ASSAY_HASH_SHA256:
-        return "SHA2-256";
-    case ASSAY_HASH_SHA384:
-        return "SHA2-384";
-    case ASSAY_HASH_SHA512:
-        return "SHA2-512";
-    }
-    return NULL;
-}
+static const struct hash hashes[] = {
+    [ASSAY_HASH_OWN] = {"", 0},
+    [ASSAY_HASH_SHA256] = {"SHA2-256", 32},
+    [ASSAY_HASH_SHA384] = {"SHA2-384", 48},
+    [ASSAY_HASH_SHA512] = {"SHA2-512", 64},
+};
 
 static bool is_curve_of(enum assay_pkey_kind kind, enum assay_hash hash)
 {
@@ -47,7 +31,7 @@ static bool is_curve_of(enum assay_pkey_kind kind, enum assay_hash hash)
 static size_t signature_len(const struct assay_pkey *pkey, struct assay_scheme scheme)
 {
     enum assay_pkey_kind kind = assay_pkey_kind(pkey);
-    size_t hash = hash_len(scheme.hash);
+    size_t hash = hashes[scheme.hash].len;
     bool edwards = kind == ASSAY_PKEY_ED25519 || kind == ASSAY_PKEY_ED448;
     switch (scheme.kind) {
     case ASSAY_SIGNING_RSA_PKCS1:
@@ -97,11 +81,8 @@ static bool open_whole(struct assay_signing *s, bool sign)
 
 static bool open_mac(struct assay_signing *s, struct assay_slice secret)
 {
-    char digest[sizeof("SHA2-256")]; /* OpenSSL's type wants one that could be written to */
-    const char *name = hash_name(s->scheme.hash);
-    for (size_t i = 0; i < sizeof(digest); i++) {
-        digest[i] = name[i];
-    }
+    char digest[sizeof("SHA2-256")] = {0}; /* OpenSSL's type wants one that could be written to */
+    memcpy(digest, hashes[s->scheme.hash].name, strlen(hashes[s->scheme.hash].name));
     const OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_end(),
@@ -124,7 +105,7 @@ static bool open_contexts(struct assay_signing *s, const struct assay_pkey *pkey
     if (s->scheme.kind == ASSAY_SIGNING_EDDSA) {
         return open_whole(s, sign);
     }
-    s->md = EVP_MD_fetch(NULL, hash_name(s->scheme.hash), NULL);
+    s->md = EVP_MD_fetch(NULL, hashes[s->scheme.hash].name, NULL);
     return s->md != NULL && open_operation(s, sign);
 }
 

@@ -37,7 +37,7 @@ static void members_are_read_by_their_type_either_way(void **state)
 {
     (void)state;
     static uint8_t other[sizeof(PLAIN) + 16] = "{\"o\":{},";
-    memcpy(other + 8, PLAIN + 1, sizeof(PLAIN) - 2);
+    memcpy(other + 8, &PLAIN[1], sizeof(PLAIN) - 2);
     for (int i = 0; i < 2; i++) {
         struct assay_slice text = {0};
         double number = 0;
