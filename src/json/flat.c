@@ -1,5 +1,7 @@
 #include "json/flat.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
 
 /* --- plain text --- */
@@ -29,9 +31,13 @@ static bool take(struct cursor *c, uint8_t byte)
     return true;
 }
 
-static bool is_plain(uint8_t c)
+/* Length of the character that is next, 0 for one that ends plain text. */
+static size_t plain_len(const struct cursor *c)
 {
-    return c >= 0x20 && c <= 0x7E && c != '"' && c != '\\';
+    if (*c->at < 0x80) {
+        return *c->at >= 0x20 && *c->at != '"' && *c->at != '\\' ? 1 : 0;
+    }
+    return assay_utf8_first(assay_slice_of(c->at, (size_t)(c->end - c->at)));
 }
 
 /* Goes over a string and the white space behind it. */
@@ -41,8 +47,10 @@ static bool take_string(struct cursor *c, struct assay_slice *ret)
         return false;
     }
     const uint8_t *start = ++c->at;
-    while (c->at < c->end && is_plain(*c->at)) {
-        c->at++;
+    size_t len = 1;
+    while (c->at < c->end && len != 0) {
+        len = plain_len(c);
+        c->at += len;
     }
     *ret = assay_slice_of(start, (size_t)(c->at - start));
     return take(c, '"');
@@ -73,23 +81,8 @@ static bool take_word(struct cursor *c, const char *word, struct assay_slice *re
     return true;
 }
 
-/* An array of strings, as it is written. */
-static bool take_array(struct cursor *c, struct assay_slice *ret)
-{
-    const uint8_t *start = c->at;
-    struct assay_slice item;
-    bool good = take(c, '[');
-    if (good && !take(c, ']')) {
-        do {
-            good = take_string(c, &item);
-        } while (good && take(c, ','));
-        good = good && take(c, ']');
-    }
-    *ret = assay_slice_of(start, (size_t)(c->at - start));
-    return good;
-}
-
-static bool take_value(struct cursor *c, struct assay_json_flat_member *member)
+/* A value that has nothing inside. */
+static bool take_scalar(struct cursor *c, struct assay_json_flat_member *member)
 {
     if (c->at == c->end) {
         return false;
@@ -98,9 +91,6 @@ static bool take_value(struct cursor *c, struct assay_json_flat_member *member)
     case '"':
         member->type = ASSAY_JSON_STRING;
         return take_string(c, &member->text);
-    case '[':
-        member->type = ASSAY_JSON_ARRAY;
-        return take_array(c, &member->text);
     case 't':
         member->type = ASSAY_JSON_BOOL;
         return take_word(c, "true", &member->text);
@@ -115,6 +105,98 @@ static bool take_value(struct cursor *c, struct assay_json_flat_member *member)
         return take_integer(c, &member->text);
     }
 }
+
+/* --- what is inside a member: gone over, to be read when somebody asks for it --- */
+
+#define MAX_LEVELS 16
+#define MAX_NAMES 32 /* of the objects that are open at one time; more are not plain */
+
+/* The arrays and objects that are open, and the names that those objects have had. */
+struct inside {
+    size_t max_depth;
+    size_t depth;
+    bool is_object[MAX_LEVELS];
+    size_t first_name[MAX_LEVELS];
+    struct assay_slice names[MAX_NAMES];
+    size_t count;
+};
+
+/* A name and its colon; one that was there already is not plain. */
+static bool take_name(struct cursor *c, struct inside *in)
+{
+    struct assay_slice name;
+    if (!take_string(c, &name) || !take(c, ':') || in->count == MAX_NAMES) {
+        return false;
+    }
+    for (size_t i = in->first_name[in->depth - 1]; i < in->count; i++) {
+        if (assay_slice_equal(in->names[i], name)) {
+            return false;
+        }
+    }
+    in->names[in->count++] = name;
+    return true;
+}
+
+static bool take_close(struct cursor *c, struct inside *in)
+{
+    if (!take(c, in->is_object[in->depth - 1] ? '}' : ']')) {
+        return false;
+    }
+    in->depth--;
+    in->count = in->first_name[in->depth];
+    return true;
+}
+
+/* Behind a value: what is finished is closed, and the next value, if any, made ready. */
+static bool go_on(struct cursor *c, struct inside *in)
+{
+    while (in->depth > 0 && take_close(c, in)) {
+    }
+    return in->depth == 0 || (take(c, ',') && (!in->is_object[in->depth - 1] || take_name(c, in)));
+}
+
+/* Opens an array or object, and goes on to its first value or behind it. */
+static bool take_open(struct cursor *c, struct inside *in)
+{
+    bool object = *c->at == '{';
+    if (in->depth == in->max_depth || !take(c, object ? '{' : '[')) {
+        return false;
+    }
+    in->is_object[in->depth] = object;
+    in->first_name[in->depth] = in->count;
+    in->depth++;
+    bool empty = c->at < c->end && *c->at == (object ? '}' : ']');
+    return empty ? go_on(c, in) : !object || take_name(c, in);
+}
+
+/* An array or object as it is written. */
+static bool take_nested(struct cursor *c, size_t max_depth, struct assay_slice *ret)
+{
+    struct inside in;
+    struct assay_json_flat_member scalar;
+    const uint8_t *start = c->at;
+    in.max_depth = max_depth < MAX_LEVELS ? max_depth : MAX_LEVELS;
+    in.depth = 0;
+    in.count = 0;
+    bool good = true;
+    do {
+        bool opens = c->at < c->end && (*c->at == '{' || *c->at == '[');
+        good = opens ? take_open(c, &in) : take_scalar(c, &scalar) && go_on(c, &in);
+    } while (good && in.depth > 0);
+    *ret = assay_slice_of(start, (size_t)(c->at - start));
+    return good;
+}
+
+static bool take_value(struct cursor *c, size_t max_depth, struct assay_json_flat_member *member)
+{
+    if (c->at < c->end && (*c->at == '{' || *c->at == '[')) {
+        member->type = *c->at == '{' ? ASSAY_JSON_OBJECT : ASSAY_JSON_ARRAY;
+        return take_nested(c, max_depth, &member->text);
+    }
+    return take_scalar(c, member);
+}
+
+/* --- the object --- */
 
 static const struct assay_json_flat_member *find(const struct assay_json_flat *flat,
                                                  struct assay_slice name)
@@ -134,8 +216,8 @@ static bool take_member(struct cursor *c, struct assay_json_flat *flat)
         return false;
     }
     struct assay_json_flat_member *member = &flat->members[flat->count];
-    if (!take_string(c, &member->name) || !take(c, ':') || !take_value(c, member) ||
-        find(flat, member->name) != NULL) {
+    if (!take_string(c, &member->name) || !take(c, ':') ||
+        !take_value(c, flat->max_depth - 1, member) || find(flat, member->name) != NULL) {
         return false;
     }
     flat->count++;
@@ -167,8 +249,9 @@ enum assay_status assay_json_flat_open(struct assay_slice text, size_t max_depth
                                        struct assay_json_flat *ret, struct assay_error *reterr)
 {
     ret->text = text;
+    ret->max_depth = max_depth;
     ret->json = NULL;
-    if (max_depth >= 2 && text.len != 0 && read_plain(ret)) {
+    if (max_depth > 0 && text.len != 0 && read_plain(ret)) {
         return ASSAY_OK;
     }
     ret->count = 0;
@@ -245,22 +328,22 @@ bool assay_json_flat_bool(const struct assay_json_flat *flat, struct assay_slice
     return true;
 }
 
-/* Its items joined; it is shorter than the array as it is written. */
+/* Its items joined; that is shorter than the array as it is written. */
 static bool join(struct assay_slice array, struct assay_arena *arena, struct assay_slice *ret)
 {
     struct cursor c = {array.data, array.data + array.len};
     struct assay_slice item = {0};
     uint8_t *room = assay_arena_take(arena, array.len, 1);
     size_t len = 0;
-    bool empty = !take(&c, '[') || take(&c, ']');
-    while (room != NULL && !empty && take_string(&c, &item)) {
-        if (item.len == 0 || memchr(item.data, ' ', item.len) != NULL) {
+    bool more = take(&c, '[') && !take(&c, ']');
+    while (room != NULL && more) {
+        if (!take_string(&c, &item) || item.len == 0 || memchr(item.data, ' ', item.len) != NULL) {
             return false;
         }
         memcpy(room + len, item.data, item.len);
         len += item.len;
-        empty = !take(&c, ',');
-        if (!empty) {
+        more = take(&c, ',');
+        if (more) {
             room[len++] = ' ';
         }
     }
@@ -283,8 +366,7 @@ enum assay_status assay_json_flat_whole(struct assay_json_flat *flat, const stru
 {
     enum assay_status status = ASSAY_OK;
     if (!is_whole(flat)) {
-        /* A plain object is at most two deep. */
-        status = assay_json_open(flat->text, 2, &flat->json, reterr);
+        status = assay_json_open(flat->text, flat->max_depth, &flat->json, reterr);
     }
     if (status == ASSAY_OK) {
         *ret = flat->json;

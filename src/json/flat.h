@@ -14,10 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ASSAY_JSON_FLAT_MEMBERS 24 /* more are not plain */
+#define ASSAY_JSON_FLAT_MEMBERS 32 /* more are not plain */
 
-/* A member of a plain object: a string of printable ASCII without escapes, an integer of at most 15
- * digits without a sign, true, false, null, or an array of such strings. */
+/* A member of a plain object. Plain are strings without escapes, integers of at most 15 digits
+ * without a sign, true, false, null, and arrays and objects of what is plain. */
 struct assay_json_flat_member {
     struct assay_slice name;
     enum assay_json_type type;
@@ -27,6 +27,7 @@ struct assay_json_flat_member {
 /* An object; borrows from its text. Plain while `json` is NULL. */
 struct assay_json_flat {
     struct assay_slice text;
+    size_t max_depth;
     struct assay_json *json; /* owned */
     size_t count;
     struct assay_json_flat_member members[ASSAY_JSON_FLAT_MEMBERS];

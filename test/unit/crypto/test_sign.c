@@ -261,7 +261,7 @@ static void a_public_key_cannot_sign(void **state)
     }
 }
 
-/* R8725-3.5-1, RFC 7518 section 3.2. */
+/* R8725-3.5-1, R7518-3.2-1. */
 static void a_secret_shorter_than_the_hash_is_refused(void **state)
 {
     (void)state;

@@ -60,7 +60,7 @@ static void refuse(const char *text)
     }
 }
 
-/* RFC 7638 section 3.1, RFC 8037 appendix A.3: jwk-thumbprint.json. */
+/* R7638-3-1: RFC 7638 section 3.1, RFC 8037 appendix A.3: jwk-thumbprint.json. */
 static void thumbprints_are_those_of_the_rfcs(void **state)
 {
     (void)state;

@@ -382,8 +382,8 @@ static void each_part_is_strict_base64url(void **state)
     json_decref(vector);
 }
 
-/* R7515-4-1, R7515-4.1.1-1, R7515-4.1.11-1, A-JWT-01, A-JWT-03, A-JWT-04, A-JWT-06: each of them is
- * signed by the right key. */
+/* R7515-4-1, R7515-4.1.1-1, R7515-4.1.11-1, R7519-5.2-1, A-JWT-01, A-JWT-03, A-JWT-04, A-JWT-06:
+ * each of them is signed by the right key. */
 static void a_header_that_breaks_a_rule_is_refused_for_that_rule(void **state)
 {
     (void)state;

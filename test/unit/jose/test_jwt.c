@@ -250,7 +250,8 @@ static json_t *open_vectors(void)
     return vector;
 }
 
-/* All of R9068-4, R8725-3.*, R7515-*, R7519-*: each case fails for its own reason alone. */
+/* R9068-4-5, and every rule of RFC 9068 section 4, 8725, 7515 and 7519 that has a vector: each case
+ * fails for its own reason alone. */
 static void each_vector_is_taken_or_refused_for_its_reason(void **state)
 {
     (void)state;
@@ -410,7 +411,7 @@ static void times_are_finite_numbers_within_bounds(void **state)
     expect_with("iat", "1700000000.1", ASSAY_JOSE_ISSUED_AHEAD);
 }
 
-/* R9068-4-6, RFC 7519 section 4.1.4: to the second, with and without leeway. */
+/* R9068-4-6, R7519-4.1.4-1: to the second, with and without leeway. */
 static void a_token_is_alive_from_nbf_until_before_exp(void **state)
 {
     (void)state;

@@ -89,10 +89,10 @@ static int make_all(void **state)
         strncat(header, (const char *)alg->name.data, alg->name.len);
         strcat(header, "\",\"kid\":\"");
         strcat(header, kids[i]);
-        strcat(header, "\",\"x\":{}}"); /* not plain, so that jansson has work */
+        strcat(header, "\",\"x\":-1}"); /* not plain, so that jansson has work */
         tokens[i] = signed_token(
             keys[i].pkey, alg->scheme, assay_slice_of_text(header),
-            ASSAY_SLICE("{\"iss\":\"i\",\"exp\":1700000300,\"aud\":[\"a\",\"b\"],\"x\":{}}"),
+            ASSAY_SLICE("{\"iss\":\"i\",\"exp\":1700000300,\"aud\":[\"a\",\"b\"],\"x\":-1}"),
             token_rooms[i], sizeof(token_rooms[i]));
     }
     set_text = signed_set_of(keys, KEYS, set_room, sizeof(set_room));
@@ -178,7 +178,7 @@ static bool is_fair(enum assay_jose_fault fault, enum assay_jose_fault expected,
 }
 
 /* Verifies a token with each allocation failing in turn, with keys that have verified before
- * (`warm`) or not. Returns how often that was an error. */
+ * (`warm`) or not. Returns how often that showed. */
 static size_t verify_failing(long *left, struct assay_slice token, bool warm,
                              enum assay_jose_fault expected)
 {
@@ -197,7 +197,7 @@ static size_t verify_failing(long *left, struct assay_slice token, bool warm,
         *left = -1;
         assert_true(status == ASSAY_OK || status == ASSAY_ERR_CRYPTO);
         assert_true(status != ASSAY_OK || is_fair(fault, expected, left));
-        failures += status != ASSAY_OK;
+        failures += status != ASSAY_OK || fault != expected;
         /* And then it works again. */
         assert_int_equal(verify(&set, token, &fault), ASSAY_OK);
         assert_int_equal(fault, expected);
@@ -216,7 +216,7 @@ static void want_of_memory_is_an_error_while_a_token_is_verified(void **state)
     for (size_t key = 0; key < KEYS; key++) {
         assert_true(verify_failing(&openssl_left, tokens[key], false, ASSAY_JOSE_OK) > 0);
         (void)verify_failing(&openssl_left, tokens[key], true, ASSAY_JOSE_OK);
-        (void)verify_failing(&jansson_left, tokens[key], true, ASSAY_JOSE_OK);
+        assert_true(verify_failing(&jansson_left, tokens[key], true, ASSAY_JOSE_OK) > 20);
     }
 }
 

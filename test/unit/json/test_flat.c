@@ -3,6 +3,8 @@
 #include "base/limits.h"
 #include "support/check.h"
 
+#include <stdio.h>
+
 static struct assay_json_flat flat;
 static struct assay_error error;
 static uint8_t memory[65536];
@@ -36,7 +38,7 @@ static void open_flat(struct assay_slice text, bool plain)
 static void members_are_read_by_their_type_either_way(void **state)
 {
     (void)state;
-    static uint8_t other[sizeof(PLAIN) + 16] = "{\"o\":{},";
+    static uint8_t other[sizeof(PLAIN) + 16] = "{\"o\":-1,";
     memcpy(other + 8, &PLAIN[1], sizeof(PLAIN) - 2);
     for (int i = 0; i < 2; i++) {
         struct assay_slice text = {0};
@@ -98,22 +100,15 @@ static void what_is_not_plain_is_left_to_the_reader(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "{\"a\":{}}",
         "{\"a\":1.5}",
         "{\"a\":-1}",
         "{\"a\":1e3}",
         "{\"a\":1234567890123456}",
         "{\"a\":\"\\u0041\"}",
+        "{\"a\":\"\\/\"}",
         "{\"\\u0041\":1}",
-        "{\"a\":\"\xC3\xA4\"}",
-        "{\"a\":[1]}",
-        "{\"a\":[[\"x\"]]}",
-        "{\"a\":[\"x\",null]}",
-        "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,\"j\":10,\"k\":"
-        "11,\"l\":12,"
-        "\"m\":13,\"n\":14,\"o\":15,\"p\":16,\"q\":17,\"r\":18,\"s\":19,\"t\":20,\"u\":21,\"v\":22,"
-        "\"w\":23,"
-        "\"x\":24,\"y\":25}",
+        "{\"a\":[1.5]}",
+        "{\"a\":{\"b\":[{\"c\":-1}]}}",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         open_flat(assay_slice_of_text(texts[i]), false);
@@ -123,6 +118,59 @@ static void what_is_not_plain_is_left_to_the_reader(void **state)
     open_flat(ASSAY_SLICE("{\"a\":1.5}"), false);
     assert_true(assay_json_flat_number(&flat, ASSAY_SLICE("a"), &number));
     assert_true(number == 1.5);
+    assay_json_flat_close(&flat);
+}
+
+static struct assay_slice members(size_t count, const char *inside)
+{
+    static char text[4096];
+    size_t len = (size_t)snprintf(text, sizeof(text), "%s{", inside);
+    for (size_t i = 0; i < count; i++) {
+        len +=
+            (size_t)snprintf(text + len, sizeof(text) - len, "%s\"%zu\":0", i == 0 ? "" : ",", i);
+    }
+    len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", inside[0] == 0 ? "}" : "}}");
+    return assay_slice_of(text, len);
+}
+
+/* Many members, names or levels are read all the same, only otherwise. */
+static void what_is_too_much_at_a_time_is_left_to_the_reader(void **state)
+{
+    (void)state;
+    open_flat(members(ASSAY_JSON_FLAT_MEMBERS, ""), true);
+    assay_json_flat_close(&flat);
+    open_flat(members(ASSAY_JSON_FLAT_MEMBERS + 1, ""), false);
+    assert_int_equal(assay_json_flat_type(&flat, ASSAY_SLICE("32")), ASSAY_JSON_INTEGER);
+    assay_json_flat_close(&flat);
+    open_flat(members(32, "{\"a\":"), true);
+    assay_json_flat_close(&flat);
+    open_flat(members(33, "{\"a\":"), false);
+    assay_json_flat_close(&flat);
+    open_flat(ASSAY_SLICE("{\"a\":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]}"), true);
+    assay_json_flat_close(&flat);
+    assert_int_equal(assay_json_flat_open(ASSAY_SLICE("{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}"),
+                                          ASSAY_MAX_JOSE_DEPTH, &flat, &error),
+                     ASSAY_ERR_LIMIT);
+    assert_int_equal(assay_json_flat_open(ASSAY_SLICE("{\"a\":[]}"), 1, &flat, &error),
+                     ASSAY_ERR_LIMIT);
+}
+
+static void what_is_nested_is_gone_over_and_read_when_asked_for(void **state)
+{
+    (void)state;
+    const struct assay_json *whole = NULL;
+    struct assay_slice text = {0};
+    open_flat(ASSAY_SLICE("{\"o\":{\"a\":[1,{\"b\":null,\"c\":[]},{}],\"b\":{\"a\":true}},"
+                          "\"l\":[\"x\",1],\"m\":[[\"x\"]],\"u\":\"\xC3\xA4\"}"),
+              true);
+    assert_int_equal(assay_json_flat_type(&flat, ASSAY_SLICE("o")), ASSAY_JSON_OBJECT);
+    assert_int_equal(assay_json_flat_type(&flat, ASSAY_SLICE("a")), ASSAY_JSON_ABSENT);
+    assert_false(assay_json_flat_list(&flat, ASSAY_SLICE("l"), &arena, &text));
+    assert_false(assay_json_flat_list(&flat, ASSAY_SLICE("m"), &arena, &text));
+    assert_true(assay_json_flat_string(&flat, ASSAY_SLICE("u"), &text));
+    assert_slice_equal(text, ASSAY_SLICE("\xC3\xA4"));
+    assert_ok(assay_json_flat_whole(&flat, &whole, &error), &error);
+    assert_non_null(assay_json_point(whole, ASSAY_SLICE("/o/b/a")));
     assay_json_flat_close(&flat);
 }
 
@@ -177,6 +225,18 @@ static void what_is_no_json_is_refused(void **state)
         "{a:1}",
         "{\"a\":1e400}",
         "{\"x\":{\"a\":1,\"a\":1}}",
+        "{\"x\":[{\"a\":{\"b\":1},\"a\":1}]}",
+        "{\"x\":{\"a\":1,}}",
+        "{\"x\":{,}}",
+        "{\"x\":{\"a\"}}",
+        "{\"x\":[}]}",
+        "{\"x\":{]}}",
+        "{\"x\":[1,]}",
+        "{\"x\":[1}",
+        "{\"x\":[[1]}",
+        "{\"x\":{\"a\":[1}]}",
+        "{\"x\":[\"\xC0\xAF\"]}",
+        "{\"x\":\"\xED\xA0\x80\"}",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         enum assay_status status = assay_json_flat_open(assay_slice_of_text(texts[i]),
@@ -212,6 +272,8 @@ int main(void)
         cmocka_unit_test(a_member_of_another_type_is_not_converted),
         cmocka_unit_test(a_list_has_no_empty_item_and_none_with_a_space),
         cmocka_unit_test(what_is_not_plain_is_left_to_the_reader),
+        cmocka_unit_test(what_is_too_much_at_a_time_is_left_to_the_reader),
+        cmocka_unit_test(what_is_nested_is_gone_over_and_read_when_asked_for),
         cmocka_unit_test(white_space_is_where_json_has_it),
         cmocka_unit_test(what_is_no_json_is_refused),
         cmocka_unit_test(the_whole_object_is_read_when_it_is_asked_for),
