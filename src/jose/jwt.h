@@ -85,8 +85,8 @@ struct assay_jwt {
 /* All of it, in the order of RFC 7519 section 7.2: parses `text`, finds the key among `keys` (those
  * of the expected issuer), verifies, reads the claims and judges them. `*ret_fault` is
  * ASSAY_JOSE_OK and `*ret` filled, or why the token is refused and `*ret` empty. KEY_UNKNOWN alone
- * is worth fetching the keys anew, seldom. Fails as assay_jws_parse and assay_jwk_verify do. Close
- * with assay_jwt_close. */
+ * is worth fetching the keys anew, seldom. The arena needs one and a half times the
+ * text at most. Fails as assay_jws_parse and assay_jwk_verify do. Close with assay_jwt_close. */
 ASSAY_MUST_USE enum assay_status
 assay_jwt_verify(struct assay_slice text, const struct assay_jwks *keys,
                  const struct assay_jwt_expect *expect, int64_t now_s, struct assay_arena *arena,

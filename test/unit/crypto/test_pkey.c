@@ -159,6 +159,29 @@ static void a_point_is_on_its_curve_and_its_coordinates_have_its_width(void **st
     }
 }
 
+/* x + p is x by the mathematics, and would be a second spelling of the key. P-521 has room for it
+ * in its last byte: p is 2^521 - 1. */
+static void a_coordinate_is_below_the_field(void **state)
+{
+    (void)state;
+    static struct key_numbers fresh;
+    uint8_t bytes[66];
+    for (int i = 0; i < 20; i++) {
+        keys_make(ASSAY_PKEY_P521, &fresh);
+        struct assay_pkey_parts parts = fresh.parts;
+        parts.d = (struct assay_slice){0};
+        struct assay_slice *coordinate = i % 2 == 0 ? &parts.x : &parts.y;
+        memcpy(bytes, coordinate->data, sizeof(bytes));
+        bytes[0] = (uint8_t)(bytes[0] + 2); /* + 2^521 */
+        size_t at = sizeof(bytes) - 1;
+        while (bytes[at]-- == 0) { /* - 1 */
+            at--;
+        }
+        *coordinate = assay_slice_of(bytes, sizeof(bytes));
+        assert_refused(&parts);
+    }
+}
+
 /* P-256 and P-384 points are none of each other's. */
 static void a_point_of_another_curve_is_refused(void **state)
 {
@@ -316,6 +339,7 @@ int main(void)
         cmocka_unit_test(an_rsa_modulus_is_odd_and_of_2048_to_8192_bits),
         cmocka_unit_test(an_rsa_exponent_is_odd_and_from_3_to_below_2_to_the_32),
         cmocka_unit_test(a_point_is_on_its_curve_and_its_coordinates_have_its_width),
+        cmocka_unit_test(a_coordinate_is_below_the_field),
         cmocka_unit_test(a_point_of_another_curve_is_refused),
         cmocka_unit_test(an_edwards_key_is_a_point_in_its_one_spelling),
         cmocka_unit_test(an_edwards_key_is_not_of_small_order),
