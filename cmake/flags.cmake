@@ -35,6 +35,9 @@ if(ASSAY_SANITIZE)
   target_compile_options(assay_flags INTERFACE
     -fsanitize=${ASSAY_SANITIZE} -fno-sanitize-recover=all -g)
   target_link_options(assay_flags INTERFACE -fsanitize=${ASSAY_SANITIZE})
+  if(ASSAY_FUZZ) # what is fuzzed tells the fuzzer where it has been
+    target_compile_options(assay_flags INTERFACE -fsanitize=fuzzer-no-link)
+  endif()
   if(ASSAY_SANITIZE MATCHES address)
     target_compile_definitions(assay_flags INTERFACE ASSAY_ARENA_CHECKED)
   endif()

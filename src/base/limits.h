@@ -74,6 +74,16 @@
 #define ASSAY_MAX_ASKING 64           /* questions at once per worker and provider: 503 beyond */
 #define ASSAY_MAX_ASKING_CLIENT 8     /* of which one client address holds at most so many */
 
+/* Signed tokens and the keys that verify them. */
+#define ASSAY_MAX_JWS 65536               /* compact text */
+#define ASSAY_MAX_JOSE_HEADER 8192        /* of it, still encoded */
+#define ASSAY_MAX_JOSE_DEPTH 16           /* nesting of header and claims */
+#define ASSAY_MAX_KID 256                 /* a key with a longer one is ignored */
+#define ASSAY_MAX_JWKS 65536              /* a key set, as text: the last good one is kept beyond */
+#define ASSAY_MAX_JWKS_KEYS 100           /* in it, good or not: likewise */
+#define ASSAY_MAX_SKEW_S 300              /* how far the clocks of two servers may be apart */
+#define ASSAY_MAX_TIME_S 9007199254740992 /* 2^53, what every JSON reader can tell (RFC 7493) */
+
 /* Rows of one admin answer; the next page starts after its last. */
 #define ASSAY_MAX_LIST_ROWS 200
 

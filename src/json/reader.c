@@ -58,7 +58,7 @@ enum assay_status assay_json_open(struct assay_slice text, size_t max_depth,
     struct assay_json *json = malloc(sizeof(*json));
     if (json == NULL) {
         json_decref(root);
-        return assay_fail(ASSAY_ERR_LIMIT, "no memory for JSON", reterr);
+        return assay_fail(ASSAY_ERR_SYSTEM, "no memory for JSON", reterr);
     }
     json->root = root;
     *ret = json;
@@ -289,6 +289,17 @@ const struct assay_json_value *assay_json_point(const struct assay_json *json,
     return outer(at);
 }
 
+const struct assay_json_value *assay_json_root(const struct assay_json *json)
+{
+    return outer(json->root);
+}
+
+const struct assay_json_value *assay_json_value_member(const struct assay_json_value *object,
+                                                       struct assay_slice name)
+{
+    return outer(json_object_getn(inner(object), (const char *)name.data, name.len));
+}
+
 enum assay_json_type assay_json_value_type(const struct assay_json_value *value)
 {
     return type_of(inner(value));
@@ -311,6 +322,16 @@ bool assay_json_value_i64(const struct assay_json_value *value, int64_t *ret)
         return false;
     }
     *ret = (int64_t)json_integer_value(number);
+    return true;
+}
+
+bool assay_json_value_number(const struct assay_json_value *value, double *ret)
+{
+    const json_t *number = inner(value);
+    if (!json_is_number(number)) {
+        return false;
+    }
+    *ret = json_number_value(number);
     return true;
 }
 

@@ -16,7 +16,8 @@
 struct assay_json;
 
 /* Reads `text`, whose top level must be an object at most `max_depth` deep. ASSAY_ERR_SYNTAX with
- * the offset when it is not (a repeated name included), ASSAY_ERR_LIMIT for depth. */
+ * the offset when it is not (a repeated name included), ASSAY_ERR_LIMIT for depth, ASSAY_ERR_SYSTEM
+ * when there is no memory; what jansson itself lacks looks like bad text. */
 ASSAY_MUST_USE enum assay_status assay_json_open(struct assay_slice text, size_t max_depth,
                                                  struct assay_json **ret,
                                                  struct assay_error *reterr);
@@ -75,12 +76,20 @@ struct assay_json_value;
 const struct assay_json_value *assay_json_point(const struct assay_json *json,
                                                 struct assay_slice pointer);
 
+/* The object itself, and a member of an object; NULL when there is none. */
+const struct assay_json_value *assay_json_root(const struct assay_json *json);
+const struct assay_json_value *assay_json_value_member(const struct assay_json_value *object,
+                                                       struct assay_slice name);
+
 /* NULL is absent. */
 enum assay_json_type assay_json_value_type(const struct assay_json_value *value);
 
 /* As their namesakes above. */
 bool assay_json_value_string(const struct assay_json_value *value, struct assay_slice *ret);
 bool assay_json_value_i64(const struct assay_json_value *value, int64_t *ret);
+/* An integer or a real number, always finite; false for what is none. An integer above 2^53 is
+ * rounded. */
+bool assay_json_value_number(const struct assay_json_value *value, double *ret);
 bool assay_json_value_raw(const struct assay_json_value *value, struct assay_arena *arena,
                           struct assay_slice *ret);
 
