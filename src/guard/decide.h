@@ -22,9 +22,11 @@ struct assay_policy {
     struct assay_rules rules;
     struct assay_bearer_sources sources;
     struct assay_slice realm;
-    bool optional;      /* who brings no token passes, without identity */
-    int64_t max_age_ms; /* of the provider, or less; 0: asks every time */
-    bool own_max_age;   /* the location says so itself: then no older answer will do, ever */
+    bool optional;        /* who brings no token passes, without identity */
+    bool allow_preflight; /* the host lets those of CORS pass: one more thing that tells policies
+                           * apart */
+    int64_t max_age_ms;   /* of the provider, or less; 0: asks every time */
+    bool own_max_age;     /* the location says so itself: then no older answer will do, ever */
 };
 
 enum assay_decide_step {

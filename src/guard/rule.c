@@ -76,7 +76,8 @@ static enum assay_reason judge_token(const struct assay_kept *kept, int64_t now_
 static bool is_for(const struct assay_kept_value *audience, struct assay_slice wanted)
 {
     while (wanted.data != NULL) {
-        if (assay_kept_has(audience, assay_slice_cut(&wanted, ' '))) {
+        struct assay_slice word = assay_slice_cut(&wanted, ' ');
+        if (word.len != 0 && assay_kept_has(audience, word)) {
             return true;
         }
     }

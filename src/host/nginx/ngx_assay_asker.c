@@ -31,7 +31,7 @@ struct assay_digester *ngx_assay_asker_digester(void)
     return worker.digester;
 }
 
-struct assay_pmac *ngx_assay_asker_cmac(void)
+struct assay_pmac *ngx_assay_asker_pmac(void)
 {
     return worker.pmac;
 }

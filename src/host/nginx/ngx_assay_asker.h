@@ -32,7 +32,7 @@ void ngx_assay_askers_close(void);
 
 /* What this worker digests with; NULL before it is opened. */
 struct assay_digester *ngx_assay_asker_digester(void);
-struct assay_pmac *ngx_assay_asker_cmac(void);
+struct assay_pmac *ngx_assay_asker_pmac(void);
 struct ngx_assay_guard_zone *ngx_assay_asker_zone(void);
 
 /* This worker as one of those that share the zone. */

@@ -142,7 +142,7 @@ static ngx_int_t flush_token(ngx_http_request_t *r, struct assay_slice token)
     uint64_t ended = 0;
     for (ngx_uint_t i = 0; i < main->policies.nelts; i++) {
         struct assay_flush flush = {.kind = ASSAY_FLUSH_TOKEN, .now_us = ngx_assay_boot_us()};
-        if (assay_provider_key(policies[i]->scope, token, ngx_assay_asker_cmac(), flush.key,
+        if (assay_provider_key(policies[i]->scope, token, ngx_assay_asker_pmac(), flush.key,
                                NULL) != ASSAY_OK) {
             return refuse(r, 400, "{\"error\":\"invalid_request\"}");
         }
@@ -226,7 +226,7 @@ static void body_ready(ngx_http_request_t *r)
 static bool is_administrator(ngx_http_request_t *r, const ngx_str_t *secret)
 {
     struct assay_slice given = {0};
-    return r->headers_in.authorization != NULL &&
+    return secret->len != 0 && r->headers_in.authorization != NULL &&
            assay_authorization_scheme(ngx_assay_slice(&r->headers_in.authorization->value),
                                       &given) == ASSAY_SCHEME_BEARER &&
            assay_secret_equal(given, ngx_assay_slice(secret));

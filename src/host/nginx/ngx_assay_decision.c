@@ -213,7 +213,7 @@ static ngx_int_t decide_by_cache(struct ngx_assay_decision *d)
     ngx_int_t rc = NGX_OK;
     assay_arena_init(&arena, room, sizeof(room));
     enum assay_decide_step step = assay_decide_begin(&d->op, &d->record->credentials, &arena,
-                                                     ngx_assay_asker_cmac(), ngx_assay_now_s());
+                                                     ngx_assay_asker_pmac(), ngx_assay_now_s());
     if (step == ASSAY_DECIDE_ASK) { /* the token may lie in the arena */
         rc = copy(d->request->main->pool, d->op.token, &d->op.token) ? NGX_AGAIN : NGX_ERROR;
     }
@@ -225,7 +225,7 @@ static ngx_int_t decide(struct ngx_assay_decision *d, ngx_http_request_t *r)
 {
     struct ngx_assay_guard_zone *zone = ngx_assay_asker_zone();
     d->op.entered_us = ngx_assay_boot_us();
-    if (ngx_assay_asker_cmac() == NULL || zone == NULL) {
+    if (ngx_assay_asker_pmac() == NULL || zone == NULL) {
         d->done = true;
         d->op.reason = ASSAY_REASON_FAULT;
         return NGX_OK;

@@ -131,16 +131,22 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct ngx_assay_decision *d)
 
 /* --- letting through --- */
 
-static ngx_int_t pass(ngx_http_request_t *r, const struct ngx_assay_guard_loc_conf *conf)
+/* Without what names somebody, and without the token where that is not forwarded. */
+static ngx_int_t make_plain(ngx_http_request_t *r, const struct ngx_assay_guard_loc_conf *conf)
 {
     const struct ngx_assay_guard_main_conf *main =
         ngx_http_get_module_main_conf(r, ngx_http_assay_guard_module);
     ngx_int_t rc = ngx_assay_headers_strip(r, &main->identity);
-    if (rc == NGX_OK) {
-        rc = conf->forward == NGX_ASSAY_FORWARD_TOKEN
-                 ? ngx_assay_headers_restore_token(r)
-                 : ngx_assay_headers_drop_token(r, conf->policy);
+    if (rc != NGX_OK) {
+        return rc;
     }
+    return conf->forward == NGX_ASSAY_FORWARD_TOKEN ? ngx_assay_headers_restore_token(r)
+                                                    : ngx_assay_headers_drop_token(r, conf->policy);
+}
+
+static ngx_int_t pass(ngx_http_request_t *r, const struct ngx_assay_guard_loc_conf *conf)
+{
+    ngx_int_t rc = make_plain(r, conf);
     return rc == NGX_OK ? ngx_assay_headers_set(r, conf->set_headers) : rc;
 }
 
@@ -181,7 +187,7 @@ static ngx_int_t wave(ngx_http_request_t *r, const struct ngx_assay_guard_loc_co
         ngx_assay_decision_wave(r, conf->policy) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return pass(r, conf) == NGX_OK ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return make_plain(r, conf) == NGX_OK ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 /* NGX_OK: it may pass. */

@@ -28,11 +28,11 @@ static bool is_any(const ngx_array_t *peers)
     return false;
 }
 
-/* May whoever sent `r` ask at all? A subrequest of this very nginx may: nobody outside reaches the
- * location by one. */
+/* May whoever sent `r` ask at all? A subrequest of this very nginx may; whom an internal redirect
+ * brings here comes from outside. */
 static bool may_ask(ngx_http_request_t *r, const struct ngx_assay_guard_loc_conf *conf)
 {
-    if (r != r->main || r->internal) {
+    if (r != r->main) {
         return true;
     }
     if (conf->peers == NULL) {

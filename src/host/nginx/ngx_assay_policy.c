@@ -92,7 +92,8 @@ static bool same_policy(const struct assay_policy *a, const struct assay_policy 
            assay_slice_equal(a->sources.cookie, b->sources.cookie) &&
            assay_slice_equal(a->sources.query, b->sources.query) &&
            assay_slice_equal(a->realm, b->realm) && a->optional == b->optional &&
-           a->max_age_ms == b->max_age_ms && a->own_max_age == b->own_max_age;
+           a->allow_preflight == b->allow_preflight && a->max_age_ms == b->max_age_ms &&
+           a->own_max_age == b->own_max_age;
 }
 
 static const struct assay_policy *intern(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main,
@@ -144,6 +145,7 @@ static char *make_policy(ngx_conf_t *cf, struct ngx_assay_guard_loc_conf *conf)
                     .query = ngx_assay_slice(&conf->query)},
         .realm = ngx_assay_slice(conf->realm.data == NULL ? &api : &conf->realm),
         .optional = conf->optional,
+        .allow_preflight = conf->allow_preflight,
         .max_age_ms = own ? conf->max_age_ms : max_age_ms,
         .own_max_age = own,
     };

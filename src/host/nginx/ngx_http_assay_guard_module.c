@@ -92,6 +92,9 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
     if (conf->control_secret.data != NULL) {
         core->handler = ngx_assay_control;
+        conf->judge =
+            false; /* it knows its administrators itself: their secret is nobody's token */
+        conf->policy = NULL;
     }
     return NGX_CONF_OK;
 }
