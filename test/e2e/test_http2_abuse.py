@@ -222,7 +222,7 @@ def test_floods_end_and_nobody_else_waits(lasting, name):
 
     others(lambda n: n == 100, quick)
     before, logged = server.requests("introspect"), len(server.log())
-    watcher = threading.Thread(target=others, args=(lambda _: stop.is_set(), times))
+    watcher = threading.Thread(target=others, args=(lambda n: stop.is_set() and n > 0, times))
     watcher.start()
     try:
         connection = flood(server, make, count)
