@@ -59,3 +59,11 @@ def test_the_administrators_secret_is_nobodys_token():
         assert guard.request("GET", "/control", auth=f"Bearer {CONTROL}").status == 200
         assert guard.request("GET", "/control", auth="Bearer wrong").status == 401
         assert own.requests == []
+
+
+# DESIGN 5: what does not fit is asked for each time, and warned of once
+def test_answers_that_do_not_fit_are_warned_of_once():
+    with Guard(locations="location / { assay_guard corp; add_header X $assay_claim_long; proxy_pass {backend}; }") as guard:
+        for i in range(10):
+            assert guard.call(token=guard.allow(f"T{i}", long="x" * 400)).status == 200
+        assert guard.log().count("too large for the cache") == 1

@@ -334,7 +334,8 @@ static bool keep(struct ngx_assay_question *q, const struct assay_told *told, in
     }
     if (fits) {
         assay_cache_put(cache, q->key, &cached, &worker.me);
-    } else {
+    } else if (!q->asker->told_too_large) {
+        q->asker->told_too_large = true;
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "assay: an answer of provider \"%V\" is too large for the cache: it is asked "
                       "for each time; use fewer claims",

@@ -32,8 +32,7 @@ static void fail(struct ngx_assay_asker *asker, const char *what)
     for (; rounds > 0 && delay < AGAIN_MAX_MS; rounds--) {
         delay *= 2;
     }
-    ngx_uint_t level = asker->url_count == 0 ? NGX_LOG_ERR : NGX_LOG_WARN;
-    ngx_log_error(level, ngx_cycle->log, 0, "assay: provider \"%V\": no metadata at %s: %s",
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "assay: provider \"%V\": no metadata at %s: %s",
                   &asker->provider->name, asker->discovery_url, what);
     again(asker, ngx_min(delay, AGAIN_MAX_MS));
 }
@@ -65,14 +64,13 @@ static const char *read_endpoint(const struct ngx_assay_asker *asker,
     return error.what;
 }
 
-/* What was known stays known while the server cannot be reached; what it says otherwise counts. */
+/* What was known stays known, whatever comes instead of metadata; it is said loudly. */
 static void on_done(struct assay_fetch *fetch)
 {
     struct ngx_assay_asker *asker = fetch->context;
     char url[ASSAY_URL_MAX];
     const char *fault = read_endpoint(asker, fetch, url);
     if (fault != NULL) {
-        asker->url_count = fetch->result == ASSAY_FETCH_OK ? 0 : asker->url_count;
         fail(asker, fault);
         return;
     }

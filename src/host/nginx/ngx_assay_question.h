@@ -58,6 +58,7 @@ struct ngx_assay_asker {
     ngx_uint_t count; /* of questions */
     ngx_uint_t asking;
     ngx_uint_t failures; /* in a row */
+    bool told_too_large; /* that answers do not fit is said once */
     int64_t pause_until_us;
     int64_t logged_us; /* trouble, last time */
     ngx_uint_t unlogged;
