@@ -26,16 +26,4 @@ bool ngx_assay_ask(struct ngx_assay_waiter *waiter);
  * cache. */
 void ngx_assay_ask_cancel(struct ngx_assay_waiter *waiter);
 
-/* The life of a worker. */
-ngx_int_t ngx_assay_askers_open(ngx_cycle_t *cycle, struct ngx_assay_guard_main_conf *conf);
-void ngx_assay_askers_close(void);
-
-/* What this worker digests with; NULL before it is opened. */
-struct assay_digester *ngx_assay_asker_digester(void);
-struct assay_pmac *ngx_assay_asker_pmac(void);
-struct ngx_assay_guard_zone *ngx_assay_asker_zone(void);
-
-/* This worker as one of those that share the zone. */
-const struct assay_process *ngx_assay_asker_process(void);
-
 #endif

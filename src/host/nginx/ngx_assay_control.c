@@ -4,11 +4,11 @@
 #include "http/authorization.h"
 #include "http/form.h"
 #include "http/media_type.h"
-#include "host/nginx/ngx_assay_asker.h"
 #include "host/nginx/ngx_assay_body.h"
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_event.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
+#include "host/nginx/ngx_assay_guard_worker.h"
 #include "host/nginx/ngx_assay_request.h"
 #include "json/writer.h"
 
@@ -92,12 +92,18 @@ static ngx_int_t reply_counts(ngx_http_request_t *r, struct assay_cache *cache)
 
 /* --- flushing --- */
 
+static bool step(struct assay_flush *flush)
+{
+    const struct ngx_assay_guard_worker *worker = ngx_assay_guard_worker();
+    return assay_flush_step(worker->zone->cache, flush, &worker->me);
+}
+
 static void on_step(ngx_event_t *event)
 {
     struct job *job = ngx_assay_timer_context(event);
     ngx_http_request_t *r = job->request;
     ngx_connection_t *c = r->connection;
-    if (assay_flush_step(ngx_assay_asker_zone()->cache, &job->flush, ngx_assay_asker_process())) {
+    if (step(&job->flush)) {
         ngx_add_timer(event, STEP_MS);
         return;
     }
@@ -126,7 +132,7 @@ static ngx_int_t start(ngx_http_request_t *r, const struct assay_flush *flush)
     ngx_assay_timer_init(&job->timer, on_step, job);
     cleanup->handler = on_end;
     /* The first step is done before anything else: with it the flush is in force. */
-    if (!assay_flush_step(ngx_assay_asker_zone()->cache, &job->flush, ngx_assay_asker_process())) {
+    if (!step(&job->flush)) {
         return reply_flushed(r, job->flush.ended);
     }
     ngx_add_timer(&job->timer.event, STEP_MS);
@@ -142,11 +148,11 @@ static ngx_int_t flush_token(ngx_http_request_t *r, struct assay_slice token)
     uint64_t ended = 0;
     for (ngx_uint_t i = 0; i < main->policies.nelts; i++) {
         struct assay_flush flush = {.kind = ASSAY_FLUSH_TOKEN, .now_us = ngx_assay_boot_us()};
-        if (assay_provider_key(policies[i]->scope, token, ngx_assay_asker_pmac(), flush.key,
+        if (assay_provider_key(policies[i]->scope, token, ngx_assay_guard_worker()->pmac, flush.key,
                                NULL) != ASSAY_OK) {
             return refuse(r, 400, "{\"error\":\"invalid_request\"}");
         }
-        while (assay_flush_step(ngx_assay_asker_zone()->cache, &flush, ngx_assay_asker_process())) {
+        while (step(&flush)) {
         }
         ended += flush.ended;
     }
@@ -157,7 +163,8 @@ static ngx_int_t flush_mark(ngx_http_request_t *r, enum assay_flush_kind kind,
                             enum assay_mark_kind mark, struct assay_slice id)
 {
     struct assay_flush flush = {.kind = kind, .now_us = ngx_assay_boot_us()};
-    return assay_mark_make(ngx_assay_asker_digester(), mark, id, &flush.mark, NULL) == ASSAY_OK
+    return assay_mark_make(ngx_assay_guard_worker()->digester, mark, id, &flush.mark, NULL) ==
+                   ASSAY_OK
                ? start(r, &flush)
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -237,7 +244,7 @@ ngx_int_t ngx_assay_control(ngx_http_request_t *r)
     const struct ngx_assay_guard_loc_conf *conf =
         ngx_http_get_module_loc_conf(r, ngx_http_assay_guard_module);
     if (r->method == NGX_HTTP_POST && is_administrator(r, &conf->control_secret) &&
-        ngx_assay_asker_zone() != NULL) {
+        ngx_assay_guard_worker() != NULL) {
         return ngx_assay_body_read(r, body_ready);
     }
     ngx_int_t rc = ngx_http_discard_request_body(r);
@@ -247,9 +254,9 @@ ngx_int_t ngx_assay_control(ngx_http_request_t *r)
     if (!is_administrator(r, &conf->control_secret)) {
         return refuse(r, 401, "{\"error\":\"invalid_token\"}");
     }
-    if (ngx_assay_asker_zone() == NULL) {
+    if (ngx_assay_guard_worker() == NULL) {
         return refuse(r, 503, "{\"error\":\"temporarily_unavailable\"}");
     }
-    return r->method == NGX_HTTP_GET ? reply_counts(r, ngx_assay_asker_zone()->cache)
+    return r->method == NGX_HTTP_GET ? reply_counts(r, ngx_assay_guard_worker()->zone->cache)
                                      : refuse(r, 405, "{\"error\":\"invalid_request\"}");
 }

@@ -2,6 +2,7 @@
 
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
+#include "host/nginx/ngx_assay_guard_worker.h"
 #include "host/nginx/ngx_assay_headers.h"
 
 #define QUERY_ARENA 8192 /* what decoding a query may take */
@@ -212,8 +213,8 @@ static ngx_int_t decide_by_cache(struct ngx_assay_decision *d)
     struct assay_arena arena;
     ngx_int_t rc = NGX_OK;
     assay_arena_init(&arena, room, sizeof(room));
-    enum assay_decide_step step = assay_decide_begin(&d->op, &d->record->credentials, &arena,
-                                                     ngx_assay_asker_pmac(), ngx_assay_now_s());
+    enum assay_decide_step step = assay_decide_begin(
+        &d->op, &d->record->credentials, &arena, ngx_assay_guard_worker()->pmac, ngx_assay_now_s());
     if (step == ASSAY_DECIDE_ASK) { /* the token may lie in the arena */
         rc = copy(d->request->main->pool, d->op.token, &d->op.token) ? NGX_AGAIN : NGX_ERROR;
     }
@@ -223,14 +224,14 @@ static ngx_int_t decide_by_cache(struct ngx_assay_decision *d)
 
 static ngx_int_t decide(struct ngx_assay_decision *d, ngx_http_request_t *r)
 {
-    struct ngx_assay_guard_zone *zone = ngx_assay_asker_zone();
+    const struct ngx_assay_guard_worker *worker = ngx_assay_guard_worker();
     d->op.entered_us = ngx_assay_boot_us();
-    if (ngx_assay_asker_pmac() == NULL || zone == NULL) {
+    if (worker == NULL) {
         d->done = true;
         d->op.reason = ASSAY_REASON_FAULT;
         return NGX_OK;
     }
-    d->op.cache = zone->cache;
+    d->op.cache = worker->zone->cache;
     ngx_int_t rc = decide_by_cache(d);
     d->done = rc == NGX_OK;
     if (d->done) {

@@ -23,7 +23,9 @@ struct ngx_assay_place {
     ngx_uint_t line;
 };
 
-/* An `assay_provider`, and beside it what each worker holds: ngx_assay_asker.c. */
+#define ASSAY_URL_MAX 2048 /* bytes of an endpoint, and the NUL */
+
+/* An `assay_provider`, and beside it what each worker holds: ngx_assay_question.h. */
 struct ngx_assay_provider {
     struct assay_provider core;
     ngx_str_t name;

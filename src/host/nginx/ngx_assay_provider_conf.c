@@ -310,6 +310,9 @@ static char *check_endpoints(ngx_conf_t *cf, const struct block *block)
                      "in \"issuer https://auth.example.com;\"");
     }
     for (size_t i = 0; i < core->endpoint_count; i++) {
+        if (core->endpoints[i].len >= ASSAY_URL_MAX) {
+            return lacks(cf, block, "has an introspection_endpoint of more than 2047 bytes");
+        }
         /* nginx ends the words of a configuration with NUL */
         if (!assay_fetch_url_allowed((const char *)core->endpoints[i].data,
                                      block->provider->allow_cleartext)) {

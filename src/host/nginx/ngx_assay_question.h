@@ -6,8 +6,6 @@
 #include "host/nginx/ngx_assay_asker.h"
 #include "host/nginx/ngx_assay_event.h"
 
-#define ASSAY_URL_MAX 2048
-
 enum ngx_assay_question_state {
     NGX_ASSAY_WATCHING, /* another worker asks */
     NGX_ASSAY_QUEUED,   /* too many are under way, or the endpoint is not known yet */
@@ -33,8 +31,9 @@ struct ngx_assay_question {
     int64_t until_us;          /* when it is given up */
     int64_t asked_us;
     uint64_t generation;
-    ngx_uint_t tries;
-    ngx_uint_t endpoint;
+    ngx_uint_t endpoint; /* of asker->urls */
+    ngx_uint_t unasked;  /* endpoints that this question has not come to yet */
+    ngx_uint_t retries;  /* of endpoints that it had come to */
     struct ngx_assay_timer timer;
     struct assay_fetch fetch;
     struct sockaddr_storage address; /* of the client that made it */
@@ -43,7 +42,12 @@ struct ngx_assay_question {
     size_t token_len;
     u_char *letter; /* body and Authorization value, while it is ASKING */
     size_t letter_size;
-    struct assay_slice authorization;
+};
+
+/* Lines about trouble of one kind, which come no more often than once a second. */
+struct ngx_assay_trouble_log {
+    int64_t last_us;
+    ngx_uint_t unlogged; /* since */
 };
 
 /* What a worker holds of a provider. */
@@ -52,16 +56,17 @@ struct ngx_assay_asker {
     struct assay_fetcher *fetcher;
     char urls[ASSAY_MAX_ENDPOINTS][ASSAY_URL_MAX];
     ngx_uint_t url_count; /* 0: not discovered yet */
-    ngx_uint_t good;      /* the one that answered last */
+    ngx_uint_t good;      /* where questions begin: the one that answered last, or the next to it */
     ngx_queue_t table[256];
     ngx_queue_t line; /* of questions that are QUEUED */
     ngx_uint_t count; /* of questions */
     ngx_uint_t asking;
     ngx_uint_t failures; /* in a row */
+    ngx_uint_t budget;   /* tenths of retries that may be spent */
     bool told_too_large; /* that answers do not fit is said once */
     int64_t pause_until_us;
-    int64_t logged_us; /* trouble, last time */
-    ngx_uint_t unlogged;
+    struct ngx_assay_trouble_log rejected; /* of our credentials */
+    struct ngx_assay_trouble_log troubled;
     /* discovery */
     struct assay_fetch discovery;
     struct ngx_assay_timer discover_again;
@@ -70,11 +75,82 @@ struct ngx_assay_asker {
     char discovery_url[ASSAY_URL_MAX];
 };
 
-/* ngx_assay_discovery.c: finds asker->urls by the issuer, and goes on refreshing them. */
-void ngx_assay_discovery_begin(struct ngx_assay_asker *asker);
-void ngx_assay_discovery_end(struct ngx_assay_asker *asker);
+/* --- ngx_assay_asker.c: when a question is sent --- */
+
+bool ngx_assay_asker_open(struct ngx_assay_asker *asker, struct ngx_assay_provider *provider);
+void ngx_assay_asker_close(struct ngx_assay_asker *asker);
 
 /* Sends what waits in line, as far as it may. */
 void ngx_assay_asker_pump(struct ngx_assay_asker *asker);
+
+/* Has `q` asked, here or by another worker. It is in the table, and somebody waits for it. */
+void ngx_assay_question_begin(struct ngx_assay_question *q);
+
+void ngx_assay_question_on_timer(ngx_event_t *event);
+
+/* --- ngx_assay_question.c: who waits, and what they are told --- */
+
+struct ngx_assay_question *ngx_assay_question_find(struct ngx_assay_asker *asker,
+                                                   const uint8_t *key);
+
+/* A question about what `waiter` wants to know, in the table, its owner waiting. NULL: no memory.
+ */
+struct ngx_assay_question *ngx_assay_question_make(struct ngx_assay_asker *asker,
+                                                   struct ngx_assay_waiter *waiter);
+
+/* Lets `waiter` wait, too. */
+void ngx_assay_question_join(struct ngx_assay_question *q, struct ngx_assay_waiter *waiter);
+void ngx_assay_question_leave(struct ngx_assay_waiter *waiter);
+
+/* Hands out what was told, or why nothing was. The question is gone afterwards, or begun anew for
+ * those that came too late for this answer. */
+void ngx_assay_question_answer(struct ngx_assay_question *q, const struct assay_kept *kept);
+void ngx_assay_question_fail(struct ngx_assay_question *q, enum assay_reason why);
+
+/* Looks whether another worker has got an answer; who is content with it is answered. False: nobody
+ * waits any more, and the question is gone. */
+bool ngx_assay_question_look(struct ngx_assay_question *q);
+
+/* Takes it away; those who wait are told nothing. */
+void ngx_assay_question_discard(struct ngx_assay_question *q);
+
+/* --- ngx_assay_sending.c: one question on its way --- */
+
+void ngx_assay_question_send(struct ngx_assay_question *q);
+
+/* The question's time is over while it is on its way. */
+void ngx_assay_question_give_up(struct ngx_assay_question *q);
+
+/* Trouble that is known at once: handed out behind the events of this turn, never from inside. */
+void ngx_assay_question_fail_soon(struct ngx_assay_question *q, enum assay_reason why,
+                                  const char *what);
+
+/* Frees what was sent, which holds secrets. */
+void ngx_assay_question_drop_letter(struct ngx_assay_question *q);
+
+/* --- ngx_assay_trouble.c: when the authorization server fails --- */
+
+/* `what` is constant text. */
+void ngx_assay_trouble_say(struct ngx_assay_asker *asker, enum assay_reason why, const char *what);
+
+/* A question got no answer. `reached`: the server gave one, if none that can be used. */
+void ngx_assay_trouble_failed(struct ngx_assay_asker *asker, bool reached, int64_t retry_after_s);
+void ngx_assay_trouble_over(struct ngx_assay_asker *asker, ngx_uint_t endpoint);
+
+/* `endpoint` fails: questions begin at the next one. */
+void ngx_assay_trouble_at(struct ngx_assay_asker *asker, ngx_uint_t endpoint);
+
+/* Is the server left alone for now? */
+bool ngx_assay_trouble_paused(const struct ngx_assay_asker *asker);
+
+/* May an endpoint that was asked in vain be asked once more? That is paid for by the questions that
+ * are asked: ten for each. */
+bool ngx_assay_trouble_may_retry(struct ngx_assay_asker *asker);
+void ngx_assay_trouble_earn_retry(struct ngx_assay_asker *asker);
+
+/* --- ngx_assay_discovery.c: finds asker->urls by the issuer, and goes on refreshing them --- */
+
+void ngx_assay_discovery_begin(struct ngx_assay_asker *asker);
+void ngx_assay_discovery_end(struct ngx_assay_asker *asker);
 
 #endif

@@ -16,6 +16,7 @@
 #include "host/nginx/ngx_assay_guard.h"
 #include "host/nginx/ngx_assay_guard_access.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
+#include "host/nginx/ngx_assay_guard_worker.h"
 #include "host/nginx/ngx_assay_guard_zone.h"
 #include "host/nginx/ngx_assay_path.h"
 #include "host/nginx/ngx_assay_policy.h"
@@ -156,13 +157,13 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
     if (!works || main == NULL || main->providers.nelts == 0) {
         return NGX_OK;
     }
-    return ngx_assay_askers_open(cycle, main);
+    return ngx_assay_guard_worker_open(cycle, main);
 }
 
 static void exit_process(ngx_cycle_t *cycle)
 {
     (void)cycle;
-    ngx_assay_askers_close();
+    ngx_assay_guard_worker_close();
 }
 
 ngx_module_t ngx_http_assay_guard_module = {
