@@ -245,7 +245,8 @@ static void read_end(struct exchange *exchange, CURLcode rc)
 {
     struct assay_fetch *fetch = exchange->fetch;
     const char *refusal = exchange->answer.refusal;
-    fetch->nothing_received = exchange->answer.header_len == 0 && exchange->answer.body_len == 0;
+    bool nothing = exchange->answer.header_len == 0 && exchange->answer.body_len == 0;
+    fetch->may_repeat = nothing || rc == CURLE_HTTP2_STREAM;
     if (exchange->busy) {
         fetch->result = ASSAY_FETCH_BUSY;
         fetch->what = "too many look-ups of names hang";

@@ -61,7 +61,7 @@ struct assay_fetch {
     struct assay_slice answer;
     int64_t retry_after_s; /* 0: not said */
     int64_t date_s;        /* of the Date field, seconds since the epoch; 0: none */
-    bool nothing_received; /* not one byte: the server has not answered, and may not have seen it */
+    bool may_repeat; /* it was not answered: not one byte came, or HTTP/2's stream was reset */
 
     void *private;
 };

@@ -86,7 +86,8 @@ def test_over_http_2_questions_share_a_connection(tmp_path):
     (tmp_path / "as.conf").write_text(f"""
 {"user root;" if os.geteuid() == 0 else ""} daemon off; pid {tmp_path}/as.pid; error_log {tmp_path}/as.log; events {{}}
 http {{ {temp} log_format c '$connection $server_protocol'; access_log {tmp_path}/as.access c; default_type application/json;
-    server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {cert}; ssl_certificate_key {key}; location / {{ return 200 '{said}'; }} }} }}""")
+    server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {cert}; ssl_certificate_key {key}; location / {{ proxy_pass http://unix:{tmp_path}/app; }} }}
+    server {{ listen unix:{tmp_path}/app; access_log off; location / {{ return 200 '{said}'; }} }} }}""")
     process = subprocess.Popen(["nginx", "-c", tmp_path / "as.conf", "-p", tmp_path, "-e", tmp_path / "as.log"], env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"})
     try:
         wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, what="the server listens")

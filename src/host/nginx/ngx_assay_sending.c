@@ -62,8 +62,8 @@ void ngx_assay_question_fail_soon(struct ngx_assay_question *q, enum assay_reaso
     ngx_post_event(&q->timer.event, &ngx_posted_events);
 }
 
-/* The endpoint gave nothing: goes on to one that this question has not come to; or, if nothing at
- * all was received (`again`), asks once more. */
+/* The endpoint gave nothing that can be used: goes on to one that this question has not come to; or,
+ * if it did not answer at all (`again`), asks once more. */
 static bool try_next(struct ngx_assay_question *q, bool again)
 {
     struct ngx_assay_asker *asker = q->asker;
@@ -182,7 +182,7 @@ static void on_fetched(struct assay_fetch *fetch)
     ngx_assay_question_drop_letter(q);
     if (fetch->result == ASSAY_FETCH_OK) {
         read_reply(q, fetch);
-    } else if (!failed || !try_next(q, fetch->nothing_received)) {
+    } else if (!failed || !try_next(q, fetch->may_repeat)) {
         read_failure(q, fetch);
     }
     ngx_assay_asker_pump(asker);
