@@ -125,8 +125,9 @@ class Streams(Peer):
 
     def talk(self, sock):
         connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        connection.flush = lambda: sock.sendall(connection.data_to_send())
         connection.initiate_connection()
-        sock.sendall(connection.data_to_send())
+        connection.flush()
         handled = set()
         while data := sock.recv(65536):
             for event in connection.receive_data(data):
@@ -136,7 +137,7 @@ class Streams(Peer):
                         handled.add(event.stream_id)
                 elif isinstance(event, h2.events.StreamEnded) and event.stream_id not in handled:
                     tell(connection, event.stream_id)
-            sock.sendall(connection.data_to_send())
+            connection.flush()
 
 
 def tell(connection, stream):
@@ -153,13 +154,23 @@ def resets(code):
     return how
 
 
+def begins_and_resets(connection, stream, times):
+    if times == 1:
+        connection.send_headers(stream, [(":status", "200"), ("content-type", "application/json")])
+        connection.flush()
+        time.sleep(0.05)  # until it has been read: nothing shows that from outside
+        connection.reset_stream(stream, 2)
+    return times == 1
+
+
 def answers_before_it_has_read(connection, stream, times):
     tell(connection, stream)
     connection.reset_stream(stream, 0)  # RFC 9113 section 8.1: it wants no more of the request
     return True
 
 
-@pytest.mark.parametrize("how", [resets(0), resets(2), resets(7), resets(8), answers_before_it_has_read], ids=["no error", "internal error", "refused", "cancel", "answers early"])
+@pytest.mark.parametrize("how", [resets(0), resets(2), resets(7), resets(8), begins_and_resets, answers_before_it_has_read],
+                         ids=["no error", "internal error", "refused", "cancel", "begins", "answers early"])
 def test_a_stream_that_is_reset_is_asked_about_once_more(tmp_path, how):
     key, cert = certificate(tmp_path, "c")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

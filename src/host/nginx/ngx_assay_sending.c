@@ -4,6 +4,8 @@
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
 
+#define LEAST_US 10000 /* that must be left of a question's time for it to be asked again */
+
 /* --- what is sent --- */
 
 /* Room for what is sent: form-encoding makes three bytes of one, base64 four of three. */
@@ -68,7 +70,7 @@ static bool try_next(struct ngx_assay_question *q, bool again)
 {
     struct ngx_assay_asker *asker = q->asker;
     ngx_assay_trouble_at(asker, q->endpoint);
-    if (q->until_us <= ngx_assay_boot_us()) {
+    if (q->until_us < ngx_assay_boot_us() + LEAST_US) {
         return false;
     }
     if (q->unasked == 0) {
