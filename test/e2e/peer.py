@@ -88,7 +88,9 @@ class Peer:
         try:
             connection.settimeout(30)
             if self.tls:
+                self.open.discard(connection)
                 connection = self.tls.wrap_socket(connection, server_side=True)
+                self.open.add(connection)
             rest = b""
             while (got := read_request(connection, rest)) is not None:
                 request, rest = got

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import subprocess
 import time
 
 import httpx
@@ -170,3 +171,37 @@ def test_a_client_that_only_stops_sending_is_not_taken_for_gone_before_it_is_ans
         s.settimeout(10)
         data = s.recv(65536)
         assert data == b"" or data.startswith(b"HTTP/1.1 200")
+
+
+def over_tls(port, name, request, session, early=None, resume=False):
+    """openssl itself, since no Python client resumes a session under another name or sends early data. (what came, what it said of the session)"""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", name, "-tls1_3", "-ign_eof",
+               "-sess_in" if resume else "-sess_out", str(session), *(["-early_data", str(early)] if early else [])]
+    done = subprocess.run(command, input=request, capture_output=True, timeout=20)
+    return done.stdout + done.stderr
+
+
+# A-GW-34: what a connection has shown under one name, or before its handshake was over, is nobody's identity under another
+def test_no_identity_is_carried_over_by_tls(tmp_path):
+    pair = certificate(tmp_path, "c", san="DNS:a.test,DNS:b.test")
+    port = free_port()
+    tls = f"ssl_certificate {pair[1]}; ssl_certificate_key {pair[0]}; ssl_protocols TLSv1.3; ssl_early_data on; ssl_session_cache shared:s:1m; assay_guard corp;"
+    http = f"""server {{ listen 127.0.0.1:{port} ssl; server_name a.test; {tls} location / {{ proxy_pass {{backend}}; }} }}
+        server {{ listen 127.0.0.1:{port} ssl; server_name b.test; {tls} assay_require scope admin; location / {{ proxy_pass {{backend}}; }} }}"""
+    with Guard(http=http) as guard:
+        token = guard.allow("T")
+
+        def ask(name, token):
+            field = f"Authorization: Bearer {token}\r\n" if token else ""
+            return f"GET /x HTTP/1.1\r\nHost: {name}\r\n{field}Connection: close\r\n\r\n".encode()
+
+        session = tmp_path / "session"
+        assert b"HTTP/1.1 200 " in over_tls(port, "a.test", ask("a.test", token), session)
+        (tmp_path / "early").write_bytes(ask("a.test", None))
+        came = over_tls(port, "a.test", b"", session, early=tmp_path / "early", resume=True)
+        assert b"Early data was accepted" in came and b"HTTP/1.1 401 " in came and b"HTTP/1.1 200 " not in came
+        came = over_tls(port, "b.test", ask("b.test", None), session, resume=True)
+        assert b"HTTP/1.1 200 " not in came and b"HTTP/1.1 4" in came
+        came = over_tls(port, "b.test", ask("b.test", token), session, resume=True)
+        assert b"HTTP/1.1 403 " in came
+        assert guard.passed() == 1

@@ -2,15 +2,17 @@
 
 import contextlib
 import json
+import os
 import ssl
+import threading
 import time
 
 import h2.config
 import h2.connection
 import h2.events
 import pytest
-from guard import Guard, live
-from peer import AuthorizationServer, Peer, certificate, response
+from guard import Guard, live, wait_until
+from peer import AuthorizationServer, Peer, certificate, response, server_context
 
 counter = iter(range(10**6))
 
@@ -194,3 +196,110 @@ def test_a_server_that_resets_every_stream_is_trouble(tmp_path):
     with Streams(context, how) as server, Guard(endpoint=f"https://localhost:{server.port}/introspect", provider=f"ca_file {cert};") as guard:
         assert guard.call(token=fresh()).status == 503
         assert len(server.seen) == 2
+
+
+# F-70: up and down: nothing revoked passes after max_age, the server is asked a bounded number of times, and its return is no stampede
+def test_a_server_that_flaps():
+    period, rounds = (1.0, 60) if os.environ.get("ASSAY_DEEP") else (0.4, 6)
+    max_age = 0.3
+    with AuthorizationServer() as own, Guard(peer=own, connections=1024, provider=f"max_age {int(max_age * 1000)}ms; inactive_age 200ms; timeout 500ms; connect_timeout 300ms;") as guard:
+        living, stop, late, calls = [guard.allow(f"living-{i}") for i in range(4)], threading.Event(), [], []
+        revoked, born = {}, ["doomed-0"]
+
+        def client(n):
+            while not stop.is_set():
+                token = living[n] if n < 4 else born[-min(len(born), 1 + len(calls) % 12)]  # one that lives, or ended a while ago
+                ended, begun = revoked.get(token), time.monotonic()
+                status = guard.call(token=token).status
+                calls.append(status)
+                if status == 200 and ended is not None and begun > ended + max_age:
+                    late.append(token)
+
+        def doom():
+            while not stop.wait(0.05):
+                born.append(guard.allow(f"doomed-{len(born)}"))
+                if len(born) > 8:
+                    del own.answers[born[-8]]
+                    revoked[born[-8]] = time.monotonic()
+
+        threads = [threading.Thread(target=client, args=(n,)) for n in range(8)] + [threading.Thread(target=doom)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(rounds):
+                own.misbehave = hangs_up
+                time.sleep(period)
+                own.misbehave = None
+                at, since = own.count(living[0]), time.monotonic()
+                wait_until(lambda: guard.call(token=living[0]).status == 200, seconds=5, what="its return is noticed")
+                assert own.count(living[0]) - at <= 3 + (time.monotonic() - since) / max_age
+                time.sleep(period)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(20)
+        assert late == [] and len(revoked) > 10
+        assert set(calls) <= {200, 401, 503} and {200, 503} <= set(calls)
+        took = 2 * period * rounds
+        assert sum(own.count(token) for token in living) <= 4 * (2 + took / max_age) * 2  # each when it is too old, and one retry
+
+
+# --- discovery ---
+
+def discovered(own, **kwargs):
+    issuer = f"http://localhost:{own.port}"
+    own.metadata = {"issuer": issuer, "introspection_endpoint": own.url}
+    return Guard(peer=own, corp=f"issuer {issuer}; client_id gateway; client_secret_file {{dir}}/secret; timeout 1s; connect_timeout 500ms; max_age 0;", **kwargs)
+
+
+def reloaded(guard):
+    old = set(guard.worker_pids())
+    guard.reload()
+    wait_until(lambda: not old & set(guard.worker_pids()), what="the old workers are gone")
+
+
+# F-71: other issuer in the metadata, or none at all: refused, last good kept, alarm; also by workers that never saw the good one
+@pytest.mark.parametrize("bad", [{"issuer": "https://other.example.com", "introspection_endpoint": "http://localhost:1/x"}, {}, {"introspection_endpoint": 1}], ids=["other issuer", "empty", "no issuer"])
+def test_a_reload_keeps_the_last_good_endpoint(bad):
+    with AuthorizationServer() as own, discovered(own, workers=2) as guard:
+        assert guard.call(token=guard.allow(fresh(), iss=f"http://localhost:{own.port}")).status == 200
+        own.metadata = bad
+        for _ in range(2):
+            at = len(guard.log())
+            reloaded(guard)
+            wait_until(lambda: "stays in use" in guard.log()[at:], what="the alarm")
+            for _ in range(10):
+                assert guard.call(token=guard.allow(fresh(), iss=f"http://localhost:{own.port}")).status == 200
+
+
+# F-71: address: followed
+def test_a_new_address_is_followed():
+    with AuthorizationServer() as own, AuthorizationServer() as other, discovered(own) as guard:
+        issuer = f"http://localhost:{own.port}"
+        assert guard.call(token=guard.allow(fresh(), iss=issuer)).status == 200
+        own.metadata = {"issuer": issuer, "introspection_endpoint": other.url}
+        other.answers["moved"] = live(iss=issuer)
+        reloaded(guard)
+        wait_until(lambda: guard.call(token="moved").status == 200, what="it is asked at the new address")
+        before = own.count()
+        assert guard.call(token="moved").status == 200 and own.count() == before
+
+
+# F-71: certificate: new handshake
+def test_a_new_certificate_is_a_new_handshake(tmp_path):
+    first, second = (certificate(tmp_path, name) for name in ("one", "two"))
+    (tmp_path / "both.pem").write_bytes(first[1].read_bytes() + second[1].read_bytes())
+    own = AuthorizationServer({"T": live()}, tls=server_context(first))
+    port = own.port
+    try:
+        with Guard(peer=own, provider=f"ca_file {tmp_path}/both.pem; max_age 0;") as guard:
+            assert guard.call(token="T").status == 200
+            own.stop()
+            own = AuthorizationServer({"T": live()}, tls=server_context(second), port=port)
+            wait_until(lambda: guard.call(token="T").status == 200, what="the new certificate is accepted")
+            own.stop()
+            own = AuthorizationServer({"T": live()}, tls=server_context(certificate(tmp_path, "stranger")), port=port)
+            assert guard.call(token="T").status == 503 and "certificate" in guard.log()
+            assert own.count() == 0
+    finally:
+        own.stop()

@@ -189,10 +189,7 @@ bool ngx_assay_asker_open(struct ngx_assay_asker *asker, struct ngx_assay_provid
                       &provider->name, error.what);
         return false;
     }
-    if (asker->url_count == 0) {
-        ngx_assay_discovery_begin(asker);
-    }
-    return true;
+    return asker->url_count != 0 || ngx_assay_discovery_begin(asker);
 }
 
 void ngx_assay_asker_close(struct ngx_assay_asker *asker)

@@ -1,7 +1,9 @@
 #include "host/nginx/ngx_assay_question.h"
 
 #include "guard/discovery.h"
+#include "host/nginx/ngx_assay_found.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
+#include "host/nginx/ngx_assay_guard_worker.h"
 
 #define REFRESH_MS 3600000 /* what is known is looked up again */
 #define AGAIN_MS 1000      /* what is not, first after this, then ever longer, up to */
@@ -32,8 +34,9 @@ static void fail(struct ngx_assay_asker *asker, const char *what)
     for (; rounds > 0 && delay < AGAIN_MAX_MS; rounds--) {
         delay *= 2;
     }
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "assay: provider \"%V\": no metadata at %s: %s",
-                  &asker->provider->name, asker->discovery_url, what);
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "assay: provider \"%V\": no metadata at %s: %s%s",
+                  &asker->provider->name, asker->discovery_url, what,
+                  asker->url_count == 0 ? "" : "; the endpoint that was last found stays in use");
     again(asker, ngx_min(delay, AGAIN_MAX_MS));
 }
 
@@ -76,6 +79,7 @@ static void on_done(struct assay_fetch *fetch)
     }
     ngx_memcpy(asker->urls[0], url, sizeof(url));
     asker->url_count = 1;
+    ngx_assay_found_put(ngx_assay_guard_worker()->zone->found, asker->issuer, url);
     asker->discovery_failures = 0;
     again(asker, REFRESH_MS);
     ngx_assay_asker_pump(asker);
@@ -103,11 +107,31 @@ static void begin(struct ngx_assay_asker *asker)
     }
 }
 
-void ngx_assay_discovery_begin(struct ngx_assay_asker *asker)
+/* What workers of an older configuration knew, if this one allows it. */
+static void remember(struct ngx_assay_asker *asker)
 {
+    const struct ngx_assay_guard_worker *worker = ngx_assay_guard_worker();
+    char *url = asker->urls[0];
+    if (ngx_assay_found_get(worker->zone->found, asker->issuer, url) &&
+        assay_fetch_url_allowed(url, asker->provider->allow_cleartext)) {
+        asker->url_count = 1;
+    }
+}
+
+bool ngx_assay_discovery_begin(struct ngx_assay_asker *asker)
+{
+    struct assay_error error = {0};
+    if (assay_sha256(ngx_assay_guard_worker()->digester, asker->provider->core.issuer,
+                     asker->issuer, &error) != ASSAY_OK) {
+        ngx_log_error(NGX_LOG_EMERG, ngx_cycle->log, 0, "assay: provider \"%V\": %s",
+                      &asker->provider->name, error.what);
+        return false;
+    }
+    remember(asker);
     ngx_assay_timer_init(&asker->discover_again, on_again, asker);
     asker->discover_again.event.cancelable = 1;
     begin(asker);
+    return true;
 }
 
 void ngx_assay_discovery_end(struct ngx_assay_asker *asker)

@@ -99,6 +99,7 @@ struct ngx_assay_guard_zone {
     uint8_t key[ASSAY_PMAC_KEY_LEN]; /* by which tokens are found in what follows */
     struct assay_cache *cache;
     struct assay_asking *asking;
+    struct ngx_assay_found *found;
 };
 
 /* Index of the claim `pointer`, which is kept from now on. SIZE_MAX, logged, when there are too

@@ -1,6 +1,7 @@
 #include "host/nginx/ngx_assay_guard_zone.h"
 
 #include "crypto/random.h"
+#include "host/nginx/ngx_assay_found.h"
 #include "host/nginx/ngx_assay_guard_conf.h"
 
 #define DEFAULT_SIZE ((size_t)16 << 20)
@@ -12,12 +13,14 @@ static struct ngx_assay_guard_zone *make(ngx_slab_pool_t *pool)
     /* Whole pages, which are aligned to a cache line and more. */
     size_t asking_size = ngx_align(assay_asking_size(SLOTS), ngx_pagesize);
     void *asking = ngx_slab_calloc(pool, asking_size);
+    struct ngx_assay_found *found = ngx_assay_found_make(pool);
     size_t cache_size = pool->pfree * ngx_pagesize;
     void *cache = cache_size == 0 ? NULL : ngx_slab_calloc(pool, cache_size);
-    if (zone == NULL || asking == NULL || cache == NULL) {
+    if (zone == NULL || asking == NULL || found == NULL || cache == NULL) {
         return NULL;
     }
     zone->asking = assay_asking_init(asking, SLOTS);
+    zone->found = found;
     zone->cache = assay_cache_init(cache, cache_size);
     return zone->cache == NULL ? NULL : zone;
 }

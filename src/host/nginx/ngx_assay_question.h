@@ -68,6 +68,7 @@ struct ngx_assay_asker {
     struct ngx_assay_trouble_log rejected; /* of our credentials */
     struct ngx_assay_trouble_log troubled;
     /* discovery */
+    uint8_t issuer[ASSAY_SHA256_LEN]; /* its digest */
     struct assay_fetch discovery;
     struct ngx_assay_timer discover_again;
     ngx_uint_t discovery_place;
@@ -150,7 +151,8 @@ void ngx_assay_trouble_earn_retry(struct ngx_assay_asker *asker);
 
 /* --- ngx_assay_discovery.c: finds asker->urls by the issuer, and goes on refreshing them --- */
 
-void ngx_assay_discovery_begin(struct ngx_assay_asker *asker);
+/* False, logged: OpenSSL could not work. */
+bool ngx_assay_discovery_begin(struct ngx_assay_asker *asker);
 void ngx_assay_discovery_end(struct ngx_assay_asker *asker);
 
 #endif

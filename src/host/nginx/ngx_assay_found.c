@@ -1,0 +1,77 @@
+#include "host/nginx/ngx_assay_found.h"
+
+#define SLOTS 32
+
+struct slot {
+    uint8_t issuer[ASSAY_SHA256_LEN]; /* its digest */
+    char url[ASSAY_URL_MAX];          /* empty: none, or its writer died */
+};
+
+/* nginx itself takes the pool's lock away from a process that dies with it. */
+struct ngx_assay_found {
+    ngx_slab_pool_t *pool;
+    ngx_uint_t next; /* slot to be written when all are taken */
+    struct slot slots[SLOTS];
+};
+
+struct ngx_assay_found *ngx_assay_found_make(ngx_slab_pool_t *pool)
+{
+    struct ngx_assay_found *found = ngx_slab_calloc(pool, sizeof(*found));
+    if (found != NULL) {
+        found->pool = pool;
+    }
+    return found;
+}
+
+static struct slot *find(struct ngx_assay_found *found, const uint8_t *issuer)
+{
+    for (ngx_uint_t i = 0; i < SLOTS; i++) {
+        struct slot *slot = &found->slots[i];
+        if (slot->url[0] != '\0' && ngx_memcmp(slot->issuer, issuer, ASSAY_SHA256_LEN) == 0) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+static struct slot *room(struct ngx_assay_found *found)
+{
+    for (ngx_uint_t i = 0; i < SLOTS; i++) {
+        if (found->slots[i].url[0] == '\0') {
+            return &found->slots[i];
+        }
+    }
+    found->next = (found->next + 1) % SLOTS;
+    return &found->slots[found->next];
+}
+
+bool ngx_assay_found_get(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
+                         char ret[ASSAY_URL_MAX])
+{
+    if (!ngx_shmtx_trylock(&found->pool->mutex)) {
+        return false;
+    }
+    const struct slot *slot = find(found, issuer);
+    if (slot != NULL) {
+        ngx_memcpy(ret, slot->url, ASSAY_URL_MAX);
+    }
+    ngx_shmtx_unlock(&found->pool->mutex);
+    return slot != NULL;
+}
+
+void ngx_assay_found_put(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
+                         const char *url)
+{
+    if (!ngx_shmtx_trylock(&found->pool->mutex)) {
+        return;
+    }
+    struct slot *slot = find(found, issuer);
+    slot = slot == NULL ? room(found) : slot;
+    slot->url[0] = '\0';
+    ngx_memory_barrier();
+    ngx_memcpy(slot->issuer, issuer, ASSAY_SHA256_LEN);
+    (void)ngx_cpystrn((u_char *)slot->url + 1, (u_char *)(uintptr_t)(url + 1), ASSAY_URL_MAX - 1);
+    ngx_memory_barrier();
+    slot->url[0] = url[0]; /* last: a writer that died leaves none */
+    ngx_shmtx_unlock(&found->pool->mutex);
+}

@@ -1,0 +1,19 @@
+/* The endpoints that issuers were last found to have, kept where workers share: those of a new
+ * configuration begin with what the old ones knew, whatever the metadata has become since. */
+#ifndef ASSAY_HOST_NGX_ASSAY_FOUND_H
+#define ASSAY_HOST_NGX_ASSAY_FOUND_H
+
+#include "host/nginx/ngx_assay_guard.h"
+
+struct ngx_assay_found;
+
+/* In the zone's memory. NULL: it is too small. */
+struct ngx_assay_found *ngx_assay_found_make(ngx_slab_pool_t *pool);
+
+/* Nobody waits for anybody here: when another process is at it, nothing is found, or kept. */
+bool ngx_assay_found_get(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
+                         char ret[ASSAY_URL_MAX]);
+void ngx_assay_found_put(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
+                         const char *url);
+
+#endif
