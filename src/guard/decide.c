@@ -239,11 +239,15 @@ unsigned assay_decide_status(const struct assay_decide *op)
 void assay_decide_challenge(const struct assay_decide *op, struct assay_buf *out)
 {
     struct assay_challenge challenge = {.realm = op->policy->realm, .error = chosen_error(op)};
+    uint8_t room[ASSAY_MAX_SCOPE];
+    struct assay_buf scope;
     if (is_trouble(op->reason)) {
         return;
     }
-    if (op->reason == ASSAY_REASON_SCOPE && op->failed != NULL) {
-        challenge.scope = op->failed->scope;
+    if (op->reason == ASSAY_REASON_SCOPE) {
+        assay_buf_init(&scope, room, sizeof(room)); /* enough: the configuration sees to that */
+        assay_rules_scope(&op->policy->rules, &scope);
+        challenge.scope = assay_buf_slice(&scope);
     }
     assay_challenge_write(&challenge, out);
 }

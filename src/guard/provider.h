@@ -66,8 +66,8 @@ struct assay_provider_reply {
 struct assay_told {
     struct assay_kept kept;           /* its values borrow from where they were written */
     struct assay_freshness freshness; /* all zeros unless the server is Assay's */
-    uint64_t subject;                 /* what a flush by subject or client compares: see */
-    uint64_t client;                  /* assay_provider_mark; 0: the answer names none */
+    uint64_t subject;                 /* what a flush by subject or client compares: as */
+    uint64_t client;                  /* assay_mark_make has it; 0: the answer names none */
 };
 
 /* Reads the reply to an introspection: ASSAY_REASON_OK and `*ret` for an answer that can be

@@ -127,3 +127,26 @@ enum assay_reason assay_rules_judge(const struct assay_rules *rules, const struc
     }
     return reason;
 }
+
+static void append_new_words(struct assay_slice words, size_t from, struct assay_buf *out)
+{
+    while (words.len > 0) {
+        struct assay_slice word = assay_slice_cut(&words, ' ');
+        struct assay_slice written = assay_slice_from(assay_buf_slice(out), from);
+        if (word.len == 0 || assay_slice_has_word(written, word)) {
+            continue;
+        }
+        if (written.len != 0) {
+            assay_buf_append(out, ASSAY_SLICE(" "));
+        }
+        assay_buf_append(out, word);
+    }
+}
+
+void assay_rules_scope(const struct assay_rules *rules, struct assay_buf *out)
+{
+    size_t from = out->len;
+    for (size_t i = 0; i < rules->count; i++) {
+        append_new_words(rules->rules[i].scope, from, out);
+    }
+}

@@ -2,6 +2,7 @@
 #ifndef ASSAY_GUARD_RULE_H
 #define ASSAY_GUARD_RULE_H
 
+#include "base/buf.h"
 #include "base/slice.h"
 #include "guard/kept.h"
 
@@ -48,6 +49,10 @@ struct assay_rules {
     size_t scope_at;    /* where "/scope" stands in the claims that are kept, if a rule wants it */
     size_t audience_at; /* likewise "/aud" */
 };
+
+/* Appends the scope that all the rules together want, each word once: what a challenge names (RFC
+ * 6750 section 3). Look at out->spent. */
+void assay_rules_scope(const struct assay_rules *rules, struct assay_buf *out);
 
 /* May a bearer use the answer `kept` where `rules` hold, at `now_s` (seconds since the epoch, the
  * wall clock read for this request)? From the second named by exp on it may not (RFC 7519 section

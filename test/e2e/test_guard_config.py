@@ -53,6 +53,7 @@ def provider_says(guard, lines, *words):
     (GOOD + "max_age 5s; staleness 1s;", ["staleness", "max_age"]), (GOOD + "connect_timeout 5s; timeout 1s;", ["connect_timeout"]),
     (GOOD + "client_auth private;", ["client_secret_basic"]), (GOOD + "client_auth bearer;", ["bearer_token_file"]),
     (GOOD + "bearer_token_file {dir}/secret;", ["two kinds"]), (GOOD + "retries x;", ["retries", "number"]), (GOOD + "retries 99;", ["number"]),
+    ("introspection_endpoint http://127.0.0.1:1/" + 2100 * "i" + "; client_id g; client_secret_file {dir}/secret;", ["2047"]),
     (GOOD + "max_asking 8 9;", ["number"]), (GOOD + "unknown 1;", ["unknown", "there are", "introspection_endpoint"]),
     (GOOD + "client_id h;", ["twice"]), (GOOD + "max_age 1s 2s;", ["max_age"]), (GOOD + "ca_file {dir}/nothing;", ["nothing"]),
     (GOOD + "allow_cleartext maybe;", ["allow_cleartext"]), (GOOD + "leeway 1h;", ["leeway"]), (GOOD + "token_parameter '';", ["token_parameter"])])
@@ -68,6 +69,10 @@ def test_a_provider_that_cannot_work_does_not_start(guard, lines, words):
     ("location / { assay_guard corp; satisfy any; }", ["satisfy any", "satisfy_any=yes"]),
     ("satisfy any; location / { assay_guard corp; }", ["satisfy any"]),
     ("location / { assay_guard corp satisfy_any=no; }", ["satisfy_any=yes"]),
+    ("location / { assay_guard corp satisfy_any=yes; }", ["satisfy any"]),
+    ("location / { satisfy any; location /x { satisfy all; assay_guard corp satisfy_any=yes; } }", ["satisfy any"]),
+    ("location / { assay_guard corp; assay_realm " + 257 * "r" + "; }", ["assay_realm", "256"]),
+    ("location / { assay_guard corp; assay_require scope " + 600 * "a" + "; location /x { assay_require scope " + 600 * "b" + "; } }", ["scopes", "1024"]),
     ("location / { assay_guard corp optional satisfy_any=yes; }", ["everyone"]),
     ("location / { assay_require scope read; }", ["assay_require", "assay_guard"]),
     ("assay_require scope read; location / { }", ["assay_require", "assay_guard"]),

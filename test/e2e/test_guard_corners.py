@@ -67,3 +67,85 @@ def test_answers_that_do_not_fit_are_warned_of_once():
         for i in range(10):
             assert guard.call(token=guard.allow(f"T{i}", long="x" * 400)).status == 200
         assert guard.log().count("too large for the cache") == 1
+
+
+# A-GW-17, "no 2xx leaves a guarded location without a decision to allow": also where others may let requests in
+@pytest.fixture(scope="module")
+def lenient():
+    with Guard(locations="""
+        location /let-in/ { satisfy any; allow all; assay_guard corp satisfy_any=yes; assay_set_header X-User $assay_sub; proxy_pass {backend}; }
+        location /strict/ { satisfy any; deny all; assay_guard corp satisfy_any=yes; assay_set_header X-User $assay_sub; proxy_pass {backend}; }
+        location /forwards/ { satisfy any; allow all; assay_guard corp satisfy_any=yes; assay_forward token; proxy_pass {backend}; }
+        location = /returns { satisfy any; allow all; assay_guard corp satisfy_any=yes; return 200 open; }
+        location = /falls { satisfy any; deny all; assay_guard corp satisfy_any=yes; error_page 401 403 =200 /returns; proxy_pass {backend}; }
+        location /tries/ { satisfy any; allow all; assay_guard corp satisfy_any=yes; try_files /nothing @inner; }
+        location @inner { satisfy any; deny all; assay_guard corp satisfy_any=yes; assay_require scope other; proxy_pass {backend}; }""") as guard:
+        guard.allow("T")
+        yield guard
+        guard.check_floor(allow=("without a decision",))
+
+
+def test_who_is_let_in_by_others_has_no_name_and_no_token(lenient):
+    for headers in ([], [("X-User", "root")], [("Authorization", "Bearer dead"), ("x_user", "root")]):
+        assert lenient.call("/let-in/x", headers=headers).status == 200
+        assert lenient.backend.last.all("X-User") == [] and lenient.backend.last.all("Authorization") == []
+    assert lenient.call("/forwards/x", token="dead").status == 200
+    assert lenient.backend.last.all("Authorization") == ["Bearer dead"]  # as configured
+    assert lenient.call("/strict/x", token="T").status == 200
+    assert lenient.backend.last.all("X-User") == ["alice"]
+    assert lenient.call("/strict/x", token="dead").status == 401
+
+
+@pytest.mark.parametrize("path", ["/returns", "/falls"])
+def test_satisfy_any_opens_no_other_way_out(lenient, path):
+    at = len(lenient.log())
+    reply = lenient.call(path)
+    assert reply.status == 500 and b"open" not in reply.body
+    assert "without a decision" in lenient.log()[at:] and "nginx.conf:" in lenient.log()[at:]
+
+
+def test_who_is_let_in_somewhere_is_not_let_in_elsewhere(lenient):
+    before = lenient.passed()
+    assert lenient.call("/tries/x").status == 401 and lenient.passed() == before
+
+
+# REL-18 A-GW-06 R6750-2.3-1: a token in a query is in no log, whoever refuses it and whether it is looked at there or not
+def test_a_token_in_a_query_is_in_no_log():
+    token = "query-token-0123456789abcdef0123456789"
+    with Guard(http="log_format all '$request|$request_uri|$args|$uri|$http_referer'; access_log {dir}/all.log all;", locations="""
+            location /plain/ { assay_guard corp; proxy_pass {backend}; }
+            location /denied/ { deny all; assay_guard corp token_query=tok; proxy_pass {backend}; }
+            location /query/ { assay_guard corp token_query=tok; proxy_pass {backend}; }
+            location /forwards/ { assay_guard corp token_query=tok; assay_forward token; proxy_pass {backend}; }
+            location = /check { assay_check corp from=10.0.0.0/8 token_query=tok; }
+            location /if/ { assay_guard corp; if ($arg_a) { return 403; } proxy_pass {backend}; }""") as guard:
+        guard.canaries.add(token)
+        guard.allow(token)
+        expected = {"/plain/x?access_token={}&a=1": 401, "/plain/x?%61ccess_token={}&a=1": 401, "/denied/x?tok={}": 403, "/denied/x?access_token={}": 403, "/query/x?tok={}&a=1": 200,
+                    "/query/x?b=2&access_token={}": 401, "/forwards/x?tok={}": 200, "/check?tok={}": 403, "/check?access_token={}": 403, "/if/x?access_token={}&a=1": 403}
+        for path, status in expected.items():
+            assert guard.call(path.format(token)).status == status, path
+        assert guard.call(f"/plain/x?access_token={token}&a=1", token=guard.allow("other")).status == 400  # two tokens
+        lines = [line for line in (guard.dir / "all.log").read_text().splitlines() if "/alive" not in line]
+        assert len(lines) == len(expected) + 1 and token not in "".join(lines)
+        guard.check_canaries()
+
+
+# A-GW-01: the client's spelling is gone before the first thing that could read it
+def test_no_directive_of_nginx_reads_the_clients_header():
+    with Guard(server="set $seen $http_x_user; if ($http_x_user) { set $found yes; }", http="map $http_x_user $mapped { default '$http_x_user'; }", locations="""
+            location / { assay_guard corp; assay_set_header X-User $assay_sub; proxy_set_header X-Seen "$seen|$found|$mapped"; proxy_pass {backend}; }""") as guard:
+        token = guard.allow("T")
+        assert guard.call("/x", token=token, headers=[("X-User", "root")]).status == 200
+        assert guard.backend.last.all("X-User") == ["alice"]
+        assert "root" not in guard.backend.last.raw.decode() and "yes" not in guard.backend.last.header("X-Seen")
+
+
+# R6750-3-1: the scope that is needed is all of it
+def test_a_challenge_names_the_scope_of_all_rules():
+    with Guard(server="assay_guard corp; assay_require scope 'read base';", locations="""
+            location / { assay_require scope write scope 'read more'; proxy_pass {backend}; }""") as guard:
+        reply = guard.call("/x", token=guard.allow("T", scope="base"))
+        assert reply.status == 403 and 'scope="read base write more"' in reply.header("WWW-Authenticate")
+        reply = guard.call("/x", token=guard.allow("U", scope="read base"))
+        assert reply.status == 403 and 'scope="read base write more"' in reply.header("WWW-Authenticate")

@@ -1,9 +1,9 @@
 #include "host/nginx/ngx_assay_asker.h"
 
 #include "host/nginx/ngx_assay_clock.h"
-#include "host/nginx/ngx_assay_guard_conf.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
 #include "host/nginx/ngx_assay_question.h"
+#include "host/nginx/ngx_assay_setting.h"
 
 #include <assert.h>
 

@@ -7,9 +7,9 @@
 #include "host/nginx/ngx_assay_body.h"
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_event.h"
-#include "host/nginx/ngx_assay_guard_conf.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
 #include "host/nginx/ngx_assay_request.h"
+#include "host/nginx/ngx_assay_setting.h"
 #include "json/writer.h"
 
 #define STEP_MS 1 /* between the steps of a flush, in which the worker serves others */

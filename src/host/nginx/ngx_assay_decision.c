@@ -1,9 +1,9 @@
 #include "host/nginx/ngx_assay_decision.h"
 
 #include "host/nginx/ngx_assay_clock.h"
-#include "host/nginx/ngx_assay_guard_conf.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
 #include "host/nginx/ngx_assay_headers.h"
+#include "host/nginx/ngx_assay_setting.h"
 
 #define QUERY_ARENA 8192 /* what decoding a query may take */
 
@@ -60,19 +60,14 @@ static bool join_cookies(ngx_http_request_t *r, struct assay_slice *ret)
     return ret->len == len;
 }
 
-static bool is_authorization(const ngx_table_elt_t *header)
-{
-    return header->key.len == sizeof("authorization") - 1 &&
-           ngx_strncasecmp(header->key.data, (u_char *)"authorization", header->key.len) == 0;
-}
-
 static bool read_authorization(ngx_http_request_t *r, struct assay_bearer_request *ret)
 {
     struct assay_slice first = {0};
     for (ngx_list_part_t *part = &r->headers_in.headers.part; part != NULL; part = part->next) {
         ngx_table_elt_t *headers = part->elts;
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            if (is_authorization(&headers[i]) && ret->authorization_count++ == 0) {
+            if (ngx_assay_headers_is_authorization(&headers[i]) &&
+                ret->authorization_count++ == 0) {
                 first = ngx_assay_slice(&headers[i].value);
             }
         }
@@ -115,6 +110,12 @@ static struct ngx_assay_record *record_of(ngx_http_request_t *r)
     }
     cleanup->handler = on_end;
     return record;
+}
+
+const struct assay_bearer_request *ngx_assay_decision_read(ngx_http_request_t *r)
+{
+    const struct ngx_assay_record *record = record_of(r);
+    return record == NULL ? NULL : &record->credentials;
 }
 
 const struct assay_bearer_request *ngx_assay_decision_credentials(ngx_http_request_t *r)
@@ -255,9 +256,6 @@ ngx_int_t ngx_assay_decision_make(ngx_http_request_t *r, const struct assay_poli
             return NGX_ERROR;
         }
         d->decided = decided;
-        if (policy->sources.query.len != 0) { /* what the client sent has been copied */
-            ngx_assay_headers_hide_query(r->main, policy->sources.query);
-        }
         ngx_int_t rc = decide(d, r);
         if (rc != NGX_OK) {
             return rc;
@@ -277,4 +275,26 @@ ngx_int_t ngx_assay_decision_wave(ngx_http_request_t *r, const struct assay_poli
     d->done = true;
     d->op.reason = ASSAY_REASON_OK;
     return NGX_OK;
+}
+
+ngx_int_t ngx_assay_decision_admit(ngx_http_request_t *r, const struct assay_policy *policy)
+{
+    struct ngx_assay_record *record = record_of(r);
+    struct ngx_assay_admission *admission = ngx_palloc(r->main->pool, sizeof(*admission));
+    if (record == NULL || admission == NULL) {
+        return NGX_ERROR;
+    }
+    *admission = (struct ngx_assay_admission){.next = record->admissions, .policy = policy};
+    record->admissions = admission;
+    return NGX_OK;
+}
+
+bool ngx_assay_decision_admitted(ngx_http_request_t *r, const struct assay_policy *policy)
+{
+    const struct ngx_assay_record *record = find_record(r);
+    const struct ngx_assay_admission *at = record == NULL ? NULL : record->admissions;
+    while (at != NULL && at->policy != policy) {
+        at = at->next;
+    }
+    return at != NULL;
 }

@@ -19,9 +19,16 @@ struct ngx_assay_decision {
     struct assay_decide op;
 };
 
+/* Where others than the guard may let a request in (`satisfy any`), and did. */
+struct ngx_assay_admission {
+    struct ngx_assay_admission *next;
+    const struct assay_policy *policy;
+};
+
 /* All of a client's request, its subrequests included. */
 struct ngx_assay_record {
     struct ngx_assay_decision *decisions;
+    struct ngx_assay_admission *admissions;
     struct assay_bearer_request credentials; /* as the client sent them; copies */
 };
 
@@ -40,6 +47,14 @@ ngx_int_t ngx_assay_decision_make(ngx_http_request_t *r, const struct assay_poli
 
 /* Lets `r` pass by `policy` though it brings no token: a CORS preflight where that is allowed. */
 ngx_int_t ngx_assay_decision_wave(ngx_http_request_t *r, const struct assay_policy *policy);
+
+/* Notes that others let `r` in where `policy` holds; NGX_ERROR: no memory. And was that noted of
+ * the client's request that `r` is part of? */
+ngx_int_t ngx_assay_decision_admit(ngx_http_request_t *r, const struct assay_policy *policy);
+bool ngx_assay_decision_admitted(ngx_http_request_t *r, const struct assay_policy *policy);
+
+/* Copies what the client sent, before anything of it is changed. NULL: no memory. */
+const struct assay_bearer_request *ngx_assay_decision_read(ngx_http_request_t *r);
 
 /* What the client sent; NULL before the first decision. */
 const struct assay_bearer_request *ngx_assay_decision_credentials(ngx_http_request_t *r);

@@ -2,8 +2,8 @@
 
 #include "guard/discovery.h"
 #include "host/nginx/ngx_assay_found.h"
-#include "host/nginx/ngx_assay_guard_conf.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
+#include "host/nginx/ngx_assay_setting.h"
 
 #define REFRESH_MS 3600000 /* what is known is looked up again */
 #define AGAIN_MS 1000      /* what is not, first after this, then ever longer, up to */

@@ -1,9 +1,9 @@
 #include "host/nginx/ngx_assay_guard_access.h"
 
 #include "base/limits.h"
-#include "host/nginx/ngx_assay_guard_conf.h"
 #include "host/nginx/ngx_assay_headers.h"
 #include "host/nginx/ngx_assay_request.h"
+#include "host/nginx/ngx_assay_setting.h"
 
 /* --- refusals --- */
 
@@ -227,6 +227,26 @@ ngx_int_t ngx_assay_guard_strip(ngx_http_request_t *r)
                                                                  : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
+ngx_int_t ngx_assay_guard_hide(ngx_http_request_t *r)
+{
+    struct assay_slice standard = ASSAY_SLICE("access_token"); /* RFC 6750 section 2.3 */
+    const struct ngx_assay_guard_loc_conf *conf =
+        ngx_http_get_module_loc_conf(r, ngx_http_assay_guard_module);
+    if (conf->policy == NULL || !ngx_assay_headers_have_query(r->main)) {
+        return NGX_DECLINED;
+    }
+    if (ngx_assay_decision_read(r) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ngx_assay_headers_hide_query(r->main, standard);
+    ngx_assay_headers_hide_query(r, standard);
+    if (conf->policy->sources.query.len != 0) {
+        ngx_assay_headers_hide_query(r->main, conf->policy->sources.query);
+        ngx_assay_headers_hide_query(r, conf->policy->sources.query);
+    }
+    return NGX_DECLINED;
+}
+
 ngx_int_t ngx_assay_guard_access(ngx_http_request_t *r)
 {
     const struct ngx_assay_guard_loc_conf *conf =
@@ -243,6 +263,24 @@ ngx_int_t ngx_assay_guard_subrequest(ngx_http_request_t *r)
     }
     ngx_int_t rc = guard(r, conf);
     return rc == NGX_OK ? NGX_DECLINED : rc;
+}
+
+/* The access phase is over: where `satisfy any` stands, it may have been an address or a password
+ * that let the request in. It goes on without a token then, and without a name. */
+ngx_int_t ngx_assay_guard_admitted(ngx_http_request_t *r)
+{
+    const struct ngx_assay_guard_loc_conf *conf =
+        ngx_http_get_module_loc_conf(r, ngx_http_assay_guard_module);
+    if (r != r->main || !is_guarded(conf) || !conf->satisfy_any) {
+        return NGX_DECLINED;
+    }
+    const struct ngx_assay_decision *d = ngx_assay_decision_find(r, conf->policy);
+    if (d != NULL && d->op.reason == ASSAY_REASON_OK) {
+        return NGX_DECLINED;
+    }
+    return ngx_assay_decision_admit(r, conf->policy) == NGX_OK && make_plain(r, conf) == NGX_OK
+               ? NGX_DECLINED
+               : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 /* --- the one way out: of guarded locations, and of judges, whose 2xx lets others pass --- */
@@ -269,9 +307,11 @@ ngx_int_t ngx_assay_guard_filter(ngx_http_request_t *r)
 {
     const struct ngx_assay_guard_loc_conf *conf =
         ngx_http_get_module_loc_conf(r, ngx_http_assay_guard_module);
-    if (conf->policy == NULL || !is_open(r->headers_out.status) || conf->satisfy_any) {
+    if (conf->policy == NULL || !is_open(r->headers_out.status)) {
         return NGX_OK;
     }
     const struct ngx_assay_decision *d = ngx_assay_decision_find(r, conf->policy);
-    return d != NULL && d->op.reason == ASSAY_REASON_OK ? NGX_OK : stop(r, conf);
+    bool passes = (d != NULL && d->op.reason == ASSAY_REASON_OK) ||
+                  (conf->satisfy_any && ngx_assay_decision_admitted(r, conf->policy));
+    return passes ? NGX_OK : stop(r, conf);
 }

@@ -2,7 +2,7 @@
 
 #include "crypto/random.h"
 #include "host/nginx/ngx_assay_found.h"
-#include "host/nginx/ngx_assay_guard_conf.h"
+#include "host/nginx/ngx_assay_setting.h"
 
 #define DEFAULT_SIZE ((size_t)16 << 20)
 #define SLOTS 4096 /* tokens that are asked about at once, by all workers */

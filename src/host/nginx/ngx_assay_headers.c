@@ -2,7 +2,7 @@
 
 #include "base/limits.h"
 #include "host/nginx/ngx_assay_decision.h"
-#include "host/nginx/ngx_assay_guard_conf.h"
+#include "host/nginx/ngx_assay_setting.h"
 #include "http/authorization.h"
 #include "http/form.h"
 
@@ -215,11 +215,16 @@ ngx_int_t ngx_assay_headers_answer(ngx_http_request_t *r, const ngx_array_t *hea
 
 /* --- the token --- */
 
-static bool is_authorization(const ngx_table_elt_t *header, const void *names)
+bool ngx_assay_headers_is_authorization(const ngx_table_elt_t *header)
 {
     static const ngx_str_t name = ngx_string("authorization");
-    (void)names;
     return is_spelled(&header->key, &name);
+}
+
+static bool is_authorization(const ngx_table_elt_t *header, const void *names)
+{
+    (void)names;
+    return ngx_assay_headers_is_authorization(header);
 }
 
 static ngx_int_t drop_authorization(ngx_http_request_t *r)
@@ -327,6 +332,11 @@ static struct assay_slice query_of(const ngx_str_t *text)
     }
     struct assay_slice rest = assay_slice_of(mark + 1, (size_t)(end - mark - 1));
     return assay_slice_cut(&rest, ' ');
+}
+
+bool ngx_assay_headers_have_query(const ngx_http_request_t *r)
+{
+    return r->args.len != 0 || query_of(&r->unparsed_uri).len != 0;
 }
 
 void ngx_assay_headers_hide_query(ngx_http_request_t *r, struct assay_slice name)

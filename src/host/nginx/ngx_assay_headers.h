@@ -15,8 +15,13 @@ ngx_int_t ngx_assay_headers_set(ngx_http_request_t *r, const ngx_array_t *header
 /* The same as fields of the response: what a judge tells whoever asked. */
 ngx_int_t ngx_assay_headers_answer(ngx_http_request_t *r, const ngx_array_t *headers);
 
+bool ngx_assay_headers_is_authorization(const ngx_table_elt_t *header);
+
 /* Takes the token out of `r`, wherever `policy` allows it to be. */
 ngx_int_t ngx_assay_headers_drop_token(ngx_http_request_t *r, const struct assay_policy *policy);
+
+/* Did the client send a query, or does `r` have one? */
+bool ngx_assay_headers_have_query(const ngx_http_request_t *r);
 
 /* Overwrites the values of the query parameter `name`, where they lie: no log has them, nor whoever
  * the request is passed on to. */

@@ -1,7 +1,7 @@
 /* The judge endpoint: tells another proxy whether the request that it holds may pass. */
 #include "host/nginx/ngx_assay_guard_access.h"
-#include "host/nginx/ngx_assay_guard_conf.h"
 #include "host/nginx/ngx_assay_headers.h"
+#include "host/nginx/ngx_assay_setting.h"
 
 static bool is_loopback(const struct sockaddr *address)
 {

@@ -1,6 +1,7 @@
 #include "host/nginx/ngx_assay_policy.h"
 
-#include "host/nginx/ngx_assay_guard_conf.h"
+#include "host/nginx/ngx_assay_setting.h"
+#include "base/limits.h"
 
 /* --- what is inherited --- */
 
@@ -157,7 +158,18 @@ static char *make_policy(ngx_conf_t *cf, struct ngx_assay_guard_loc_conf *conf)
     return conf->policy == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
-static char *check(ngx_conf_t *cf, const struct ngx_assay_guard_loc_conf *conf)
+/* A challenge names all of it. */
+static bool scope_fits(const struct ngx_assay_guard_loc_conf *conf)
+{
+    uint8_t room[ASSAY_MAX_SCOPE];
+    struct assay_buf scope;
+    struct assay_rules rules = {.rules = conf->rules.elts, .count = conf->rules.nelts};
+    assay_buf_init(&scope, room, sizeof(room));
+    assay_rules_scope(&rules, &scope);
+    return !scope.spent;
+}
+
+static char *check(ngx_conf_t *cf, const struct ngx_assay_guard_loc_conf *conf, bool own)
 {
     const ngx_http_core_loc_conf_t *core =
         ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -166,8 +178,18 @@ static char *check(ngx_conf_t *cf, const struct ngx_assay_guard_loc_conf *conf)
                          "\"assay_require\" where nothing guards: say \"assay_guard NAME;\" or "
                          "\"assay_guard off;\" here or around, for the directive");
     }
-    if (conf->provider != NULL && !conf->judge && core->satisfy == NGX_HTTP_SATISFY_ANY &&
-        !conf->satisfy_any) {
+    if (!scope_fits(conf)) {
+        return refuse_at(cf, &conf->rules_place,
+                         "the scopes of \"assay_require\" here and around are together longer "
+                         "than 1024 bytes");
+    }
+    bool any = core->satisfy == NGX_HTTP_SATISFY_ANY;
+    if (conf->satisfy_any && own && !any) {
+        return refuse_at(
+            cf, &conf->place,
+            "satisfy_any=yes where \"satisfy any\" does not hold: say both in one place");
+    }
+    if (conf->provider != NULL && !conf->judge && any && !conf->satisfy_any) {
         return refuse_at(cf, &conf->place,
                          "\"satisfy any\" lets requests pass without a token: take it out, or say "
                          "satisfy_any=yes in the \"assay_guard\"");
@@ -178,9 +200,10 @@ static char *check(ngx_conf_t *cf, const struct ngx_assay_guard_loc_conf *conf)
 char *ngx_assay_policy_merge(ngx_conf_t *cf, const struct ngx_assay_guard_loc_conf *prev,
                              struct ngx_assay_guard_loc_conf *conf)
 {
+    bool own = conf->stated; /* the guard stands here, not around */
     inherit_guard(prev, conf);
     inherit_rest(prev, conf);
-    if (inherit_rules(prev, conf) != NGX_CONF_OK || check(cf, conf) != NGX_CONF_OK) {
+    if (inherit_rules(prev, conf) != NGX_CONF_OK || check(cf, conf, own) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
     return conf->provider == NULL ? NGX_CONF_OK : make_policy(cf, conf);

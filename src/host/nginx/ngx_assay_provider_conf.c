@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "fetch/fetch.h"
+#include "host/nginx/ngx_assay_setting.h"
 #include "oauth/issuer.h"
 
 /* What a block is read into; gone when it has been read. */

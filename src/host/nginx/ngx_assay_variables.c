@@ -1,7 +1,7 @@
 #include "host/nginx/ngx_assay_variables.h"
 
 #include "host/nginx/ngx_assay_decision.h"
-#include "host/nginx/ngx_assay_guard_conf.h"
+#include "host/nginx/ngx_assay_setting.h"
 
 #define PRINTED_MAX ((size_t)8192) /* bytes of one variable */
 

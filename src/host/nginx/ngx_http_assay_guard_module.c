@@ -113,6 +113,32 @@ static ngx_int_t add_handler(ngx_http_core_main_conf_t *core, ngx_http_phases ph
     return NGX_OK;
 }
 
+/* nginx runs what is added last first: each of these before those of its own modules. */
+static ngx_int_t add_handlers(ngx_http_core_main_conf_t *core,
+                              const struct ngx_assay_guard_main_conf *main)
+{
+    static const struct {
+        ngx_http_phases phase;
+        ngx_http_handler_pt handler;
+        bool for_headers; /* also where nothing is guarded: assay_set_header stands somewhere */
+    } rows[] = {
+        {NGX_HTTP_POST_READ_PHASE, ngx_assay_guard_strip, true},
+        {NGX_HTTP_SERVER_REWRITE_PHASE, ngx_assay_guard_strip, true},
+        {NGX_HTTP_SERVER_REWRITE_PHASE, ngx_assay_path_pin, false},
+        {NGX_HTTP_REWRITE_PHASE, ngx_assay_guard_hide, false},
+        {NGX_HTTP_PREACCESS_PHASE, ngx_assay_guard_subrequest, false},
+        {NGX_HTTP_ACCESS_PHASE, ngx_assay_guard_access, false},
+        {NGX_HTTP_PRECONTENT_PHASE, ngx_assay_guard_admitted, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool wanted = rows[i].for_headers ? main->identity.nelts != 0 : main->used;
+        if (wanted && add_handler(core, rows[i].phase, rows[i].handler) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+    return NGX_OK;
+}
+
 static ngx_int_t finish(ngx_conf_t *cf)
 {
     struct ngx_assay_guard_main_conf *main =
@@ -122,22 +148,10 @@ static ngx_int_t finish(ngx_conf_t *cf)
         ngx_assay_policies_finish(cf, main) != NGX_OK) {
         return NGX_ERROR;
     }
-    if (main->identity.nelts != 0 &&
-        add_handler(core, NGX_HTTP_SERVER_REWRITE_PHASE, ngx_assay_guard_strip) != NGX_OK) {
-        return NGX_ERROR;
-    }
     if (main->providers.nelts != 0 && ngx_assay_guard_zone_add(cf, main) != NGX_OK) {
         return NGX_ERROR;
     }
-    if (!main->used) {
-        return NGX_OK;
-    }
-    if (add_handler(core, NGX_HTTP_SERVER_REWRITE_PHASE, ngx_assay_path_pin) != NGX_OK) {
-        return NGX_ERROR;
-    }
-    return add_handler(core, NGX_HTTP_PREACCESS_PHASE, ngx_assay_guard_subrequest) == NGX_OK
-               ? add_handler(core, NGX_HTTP_ACCESS_PHASE, ngx_assay_guard_access)
-               : NGX_ERROR;
+    return add_handlers(core, main);
 }
 
 static ngx_http_module_t context = {

@@ -176,6 +176,24 @@ static void every_rule_must_hold(void **state)
 }
 
 /* A-RESP-11 */
+static void the_scope_of_all_rules_is_named_once(void **state)
+{
+    (void)state;
+    const struct assay_rule three[] = {{.scope = ASSAY_SLICE("read base")},
+                                       {.audience = ASSAY_SLICE("a")},
+                                       {.scope = ASSAY_SLICE("write read rea")}};
+    struct assay_rules all = {.rules = three, .count = 3};
+    uint8_t bytes[64];
+    struct assay_buf out;
+    assay_buf_init(&out, bytes, sizeof bytes);
+    assay_buf_append(&out, ASSAY_SLICE("read"));
+    assay_rules_scope(&all, &out);
+    assert_true(assay_slice_equal(assay_buf_slice(&out), ASSAY_SLICE("readread base write rea")));
+    assay_buf_init(&out, bytes, 8);
+    assay_rules_scope(&all, &out);
+    assert_true(out.spent);
+}
+
 static void what_no_bearer_may_use_is_refused_before_the_rules(void **state)
 {
     (void)state;
@@ -200,6 +218,7 @@ int main(void)
         cmocka_unit_test(one_of_the_audiences_is_wanted_whole),
         cmocka_unit_test(a_claim_has_its_value_or_is_a_list_with_it),
         cmocka_unit_test(every_rule_must_hold),
+        cmocka_unit_test(the_scope_of_all_rules_is_named_once),
         cmocka_unit_test(what_no_bearer_may_use_is_refused_before_the_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
