@@ -113,7 +113,7 @@ static ngx_int_t add_handler(ngx_http_core_main_conf_t *core, ngx_http_phases ph
     return NGX_OK;
 }
 
-/* nginx runs what is added last first: each of these before those of its own modules. */
+/* nginx runs what is added last first. */
 static ngx_int_t add_handlers(ngx_http_core_main_conf_t *core,
                               const struct ngx_assay_guard_main_conf *main)
 {
@@ -125,7 +125,6 @@ static ngx_int_t add_handlers(ngx_http_core_main_conf_t *core,
         {NGX_HTTP_POST_READ_PHASE, ngx_assay_guard_strip, true},
         {NGX_HTTP_SERVER_REWRITE_PHASE, ngx_assay_guard_strip, true},
         {NGX_HTTP_SERVER_REWRITE_PHASE, ngx_assay_path_pin, false},
-        {NGX_HTTP_REWRITE_PHASE, ngx_assay_guard_hide, false},
         {NGX_HTTP_PREACCESS_PHASE, ngx_assay_guard_subrequest, false},
         {NGX_HTTP_ACCESS_PHASE, ngx_assay_guard_access, false},
         {NGX_HTTP_PRECONTENT_PHASE, ngx_assay_guard_admitted, false},
@@ -197,12 +196,15 @@ static ngx_int_t filter(ngx_http_request_t *r)
     return rc == NGX_OK ? next_filter(r) : rc;
 }
 
+/* This module stands behind nginx's rewrite module, so what it adds runs before `return`. */
 static ngx_int_t add_filter(ngx_conf_t *cf)
 {
-    (void)cf;
+    const struct ngx_assay_guard_main_conf *main =
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_assay_guard_module);
+    ngx_http_core_main_conf_t *core = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     next_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = filter;
-    return NGX_OK;
+    return main->used ? add_handler(core, NGX_HTTP_REWRITE_PHASE, ngx_assay_guard_hide) : NGX_OK;
 }
 
 static ngx_http_module_t filter_context = {
