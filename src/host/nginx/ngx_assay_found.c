@@ -1,6 +1,7 @@
 #include "host/nginx/ngx_assay_found.h"
 
 #define SLOTS 32
+#define TRIES 1000 /* for a lock that is held for a microsecond */
 
 struct slot {
     uint8_t issuer[ASSAY_SHA256_LEN]; /* its digest */
@@ -21,6 +22,18 @@ struct ngx_assay_found *ngx_assay_found_make(ngx_slab_pool_t *pool)
         found->pool = pool;
     }
     return found;
+}
+
+/* A process that was stopped holds nobody up for longer than these tries take. */
+static bool lock(struct ngx_assay_found *found)
+{
+    for (ngx_uint_t i = 0; i < TRIES; i++) {
+        if (ngx_shmtx_trylock(&found->pool->mutex)) {
+            return true;
+        }
+        ngx_sched_yield();
+    }
+    return false;
 }
 
 static struct slot *find(struct ngx_assay_found *found, const uint8_t *issuer)
@@ -48,7 +61,7 @@ static struct slot *room(struct ngx_assay_found *found)
 bool ngx_assay_found_get(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
                          char ret[ASSAY_URL_MAX])
 {
-    if (!ngx_shmtx_trylock(&found->pool->mutex)) {
+    if (!lock(found)) {
         return false;
     }
     const struct slot *slot = find(found, issuer);
@@ -62,7 +75,7 @@ bool ngx_assay_found_get(struct ngx_assay_found *found, const uint8_t issuer[ASS
 void ngx_assay_found_put(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
                          const char *url)
 {
-    if (!ngx_shmtx_trylock(&found->pool->mutex)) {
+    if (!lock(found)) {
         return;
     }
     struct slot *slot = find(found, issuer);

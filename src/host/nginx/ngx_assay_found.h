@@ -10,7 +10,7 @@ struct ngx_assay_found;
 /* In the zone's memory. NULL: it is too small. */
 struct ngx_assay_found *ngx_assay_found_make(ngx_slab_pool_t *pool);
 
-/* Nobody waits for anybody here: when another process is at it, nothing is found, or kept. */
+/* When another process is stopped in the midst of either, nothing is found, or kept. */
 bool ngx_assay_found_get(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
                          char ret[ASSAY_URL_MAX]);
 void ngx_assay_found_put(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
