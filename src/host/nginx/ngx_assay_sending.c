@@ -64,8 +64,8 @@ void ngx_assay_question_fail_soon(struct ngx_assay_question *q, enum assay_reaso
     ngx_post_event(&q->timer.event, &ngx_posted_events);
 }
 
-/* The endpoint gave nothing that can be used: goes on to one that this question has not come to; or,
- * if it did not answer at all (`again`), asks once more. */
+/* The endpoint gave nothing that can be used: goes on to one that this question has not come to;
+ * or, if it did not answer at all (`again`), asks once more. */
 static bool try_next(struct ngx_assay_question *q, bool again)
 {
     struct ngx_assay_asker *asker = q->asker;
