@@ -218,7 +218,11 @@ ngx_int_t ngx_assay_headers_answer(ngx_http_request_t *r, const ngx_array_t *hea
 bool ngx_assay_headers_is_authorization(const ngx_table_elt_t *header)
 {
     static const ngx_str_t name = ngx_string("authorization");
-    return is_spelled(&header->key, &name);
+    if (header->key.len != name.len) {
+        return false;
+    }
+    return header->lowcase_key == NULL ? is_spelled(&header->key, &name) /* a module's own field */
+                                       : ngx_memcmp(header->lowcase_key, name.data, name.len) == 0;
 }
 
 static bool is_authorization(const ngx_table_elt_t *header, const void *names)
