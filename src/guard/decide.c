@@ -1,5 +1,6 @@
 #include "guard/decide.h"
 
+#include "base/limits.h"
 #include "base/secret.h"
 
 struct assay_slice assay_source_name(enum assay_decide_source source)
@@ -15,6 +16,8 @@ struct assay_slice assay_source_name(enum assay_decide_source source)
         return ASSAY_SLICE("SHARED");
     case ASSAY_SOURCE_STALE:
         return ASSAY_SLICE("STALE");
+    case ASSAY_SOURCE_LOCAL:
+        return ASSAY_SLICE("LOCAL");
     }
     return ASSAY_SLICE("NONE");
 }
@@ -133,6 +136,27 @@ static enum assay_decide_step look(struct assay_decide *op, enum assay_decide_so
     return ASSAY_DECIDE_ASK;
 }
 
+/* Looks for what told of the token. What a token itself told is enough, unless the location wants
+ * the server's word as well. */
+static enum assay_decide_step look_for(struct assay_decide *op, enum assay_told_by by,
+                                       struct assay_pmac *pmac, int64_t now_s)
+{
+    op->told_by = by;
+    if (assay_provider_key(op->policy->scope[by], op->token, pmac, op->key, NULL) != ASSAY_OK) {
+        return done(op, ASSAY_REASON_FAULT);
+    }
+    enum assay_decide_step step = look(op, ASSAY_SOURCE_HIT, now_s);
+    if (by == ASSAY_TOLD_BY_SERVER) {
+        return step;
+    }
+    if (step == ASSAY_DECIDE_ASK) {
+        return ASSAY_DECIDE_JUDGE;
+    }
+    return op->reason == ASSAY_REASON_OK && op->policy->introspect_jwt == ASSAY_INTROSPECT_ALWAYS
+               ? look_for(op, ASSAY_TOLD_BY_SERVER, pmac, now_s)
+               : step;
+}
+
 enum assay_decide_step assay_decide_begin(struct assay_decide *op,
                                           const struct assay_bearer_request *request,
                                           struct assay_arena *arena, struct assay_pmac *pmac,
@@ -153,10 +177,89 @@ enum assay_decide_step assay_decide_begin(struct assay_decide *op,
     case ASSAY_BEARER_TOO_LONG:
         return done(op, ASSAY_REASON_MALFORMED);
     }
-    if (assay_provider_key(op->policy->scope, op->token, pmac, op->key, NULL) != ASSAY_OK) {
-        return done(op, ASSAY_REASON_FAULT);
+    enum assay_guard_mode mode = op->policy->provider->mode;
+    if (mode == ASSAY_GUARD_MODE_OPAQUE) {
+        return look_for(op, ASSAY_TOLD_BY_SERVER, pmac, now_s);
     }
-    return look(op, ASSAY_SOURCE_HIT, now_s);
+    if (assay_local_is_signed(op->token)) {
+        return look_for(op, ASSAY_TOLD_BY_TOKEN, pmac, now_s);
+    }
+    return mode == ASSAY_GUARD_MODE_JWT ? done(op, ASSAY_REASON_INVALID)
+                                        : look_for(op, ASSAY_TOLD_BY_SERVER, pmac, now_s);
+}
+
+/* --- signed tokens --- */
+
+static void keep_told(struct assay_decide *op, const struct assay_told *told,
+                      const struct assay_process *me, int64_t now_s)
+{
+    if (op->cache == NULL || !assay_decide_keep(told, op->entered_us, now_s, op->room)) {
+        return;
+    }
+    op->room->generation = assay_cache_generation(op->cache);
+    if (assay_cache_may_use(op->cache, op->key, op->room)) {
+        assay_cache_put(op->cache, op->key, op->room, me);
+    }
+}
+
+/* The key of the token is not known. */
+static enum assay_decide_step want_key(struct assay_decide *op,
+                                       const struct assay_decide_keys *keys,
+                                       struct assay_pmac *pmac, int64_t now_s)
+{
+    if (keys->may_fetch) {
+        return ASSAY_DECIDE_KEYS;
+    }
+    if (keys->fetched) {
+        return done(op, ASSAY_REASON_INVALID);
+    }
+    if (op->policy->introspect_jwt != ASSAY_INTROSPECT_NEVER) {
+        return look_for(op, ASSAY_TOLD_BY_SERVER, pmac, now_s);
+    }
+    bool trouble = keys->known == NULL || keys->in_trouble;
+    return done(op, trouble ? ASSAY_REASON_UNREACHABLE : ASSAY_REASON_INVALID);
+}
+
+static enum assay_decide_step take_told(struct assay_decide *op, const struct assay_told *told,
+                                        const struct assay_decide_host *host, int64_t now_s)
+{
+    keep_told(op, told, host->me, now_s);
+    assay_decide_told(op, &told->kept, ASSAY_SOURCE_LOCAL, now_s);
+    return op->reason == ASSAY_REASON_OK && op->policy->introspect_jwt == ASSAY_INTROSPECT_ALWAYS
+               ? look_for(op, ASSAY_TOLD_BY_SERVER, host->pmac, now_s)
+               : ASSAY_DECIDE_DONE;
+}
+
+enum assay_decide_step assay_decide_judge(struct assay_decide *op,
+                                          const struct assay_decide_keys *keys,
+                                          const struct assay_decide_host *host, int64_t now_s)
+{
+    uint8_t memory[2 * ASSAY_MAX_TOKEN_PARAM]; /* one and a half times a token are enough */
+    struct assay_arena arena;
+    struct assay_told told;
+    enum assay_local_verdict verdict = ASSAY_LOCAL_NO_KEY;
+    assay_arena_init(&arena, memory, sizeof(memory));
+    if (keys->known != NULL) {
+        verdict =
+            assay_local_judge(op->policy->provider, op->token, keys->known, op->policy->claims,
+                              now_s, &arena, host->values, host->digester, &told, &op->fault);
+    }
+    assay_arena_release(&arena);
+    switch (verdict) {
+    case ASSAY_LOCAL_GOOD:
+        return take_told(op, &told, host, now_s);
+    case ASSAY_LOCAL_BAD:
+        return done(op, ASSAY_REASON_INVALID);
+    case ASSAY_LOCAL_NO_KEY:
+        return want_key(op, keys, host->pmac, now_s);
+    case ASSAY_LOCAL_FOREIGN:
+        return op->policy->provider->mode == ASSAY_GUARD_MODE_AUTO
+                   ? look_for(op, ASSAY_TOLD_BY_SERVER, host->pmac, now_s)
+                   : done(op, ASSAY_REASON_INVALID);
+    case ASSAY_LOCAL_FAULT:
+        break;
+    }
+    return done(op, ASSAY_REASON_FAULT);
 }
 
 enum assay_decide_step assay_decide_again(struct assay_decide *op, int64_t now_s)
@@ -192,6 +295,7 @@ static enum assay_challenge_error error_of(enum assay_reason reason)
     case ASSAY_REASON_MALFORMED:
         return ASSAY_CHALLENGE_INVALID_REQUEST;
     case ASSAY_REASON_INACTIVE:
+    case ASSAY_REASON_INVALID:
     case ASSAY_REASON_EXPIRED:
     case ASSAY_REASON_NOT_YET:
     case ASSAY_REASON_WRONG_ISSUER:

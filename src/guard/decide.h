@@ -5,6 +5,7 @@
 #define ASSAY_GUARD_DECIDE_H
 
 #include "guard/cache.h"
+#include "guard/local.h"
 #include "guard/provider.h"
 #include "guard/rule.h"
 #include "http/bearer.h"
@@ -13,11 +14,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Is a signed token, once it was judged here, asked about as well? */
+enum assay_introspect_jwt {
+    ASSAY_INTROSPECT_NEVER = 0,
+    ASSAY_INTROSPECT_WHEN_DOUBTFUL, /* where it cannot be judged here, for want of keys */
+    ASSAY_INTROSPECT_ALWAYS,
+};
+
 /* What holds at a location; made when the configuration is read, and the same object wherever the
  * same holds. */
 struct assay_policy {
     const struct assay_provider *provider;
-    uint8_t scope[ASSAY_SHA256_LEN]; /* assay_provider_scope */
+    uint8_t scope[ASSAY_TOLD_BY_KINDS][ASSAY_SHA256_LEN]; /* assay_provider_scope */
     const struct assay_claims *claims;
     struct assay_rules rules;
     struct assay_bearer_sources sources;
@@ -26,12 +34,15 @@ struct assay_policy {
     bool allow_preflight; /* the host lets those of CORS pass: one more thing that tells policies
                            * apart */
     int64_t max_age_ms;   /* of the provider, or less; 0: asks every time */
-    bool own_max_age;     /* the location says so itself: then no older answer will do, ever */
+    enum assay_introspect_jwt introspect_jwt;
+    bool own_max_age; /* the location says so itself: then no older answer will do, ever */
 };
 
 enum assay_decide_step {
-    ASSAY_DECIDE_DONE, /* `reason` tells */
-    ASSAY_DECIDE_ASK,  /* ask about op->token, then assay_decide_told or assay_decide_trouble */
+    ASSAY_DECIDE_DONE,  /* `reason` tells */
+    ASSAY_DECIDE_ASK,   /* ask about op->token, then assay_decide_told or assay_decide_trouble */
+    ASSAY_DECIDE_JUDGE, /* call assay_decide_judge, with the issuer's keys */
+    ASSAY_DECIDE_KEYS,  /* have the keys fetched, then call that again */
 };
 
 /* Where an answer came from. */
@@ -41,6 +52,7 @@ enum assay_decide_source {
     ASSAY_SOURCE_MISS,   /* asked for this request */
     ASSAY_SOURCE_SHARED, /* asked for another one that came at about the same time */
     ASSAY_SOURCE_STALE,  /* the server cannot be asked */
+    ASSAY_SOURCE_LOCAL,  /* judged here, by the issuer's keys */
 };
 
 /* The name in capitals, as $assay_cache_status has it. Constant text. */
@@ -55,9 +67,11 @@ struct assay_decide {
     int64_t entered_us;        /* CLOCK_BOOTTIME in microseconds, read when the request came in */
     struct assay_slice token;  /* out: what to ask about */
     uint8_t key[ASSAY_TOKEN_KEY_LEN];
+    enum assay_told_by told_by; /* what `key` is about */
 
     enum assay_reason reason; /* out */
     enum assay_decide_source source;
+    enum assay_jose_fault fault; /* of a signed token; for a log */
     const struct assay_rule *failed;
     bool has_token;
     bool known;                /* `kept` is what the decision rests on */
@@ -71,6 +85,28 @@ enum assay_decide_step assay_decide_begin(struct assay_decide *op,
                                           const struct assay_bearer_request *request,
                                           struct assay_arena *arena, struct assay_pmac *pmac,
                                           int64_t now_s);
+
+/* What the host knows of the issuer's keys. */
+struct assay_decide_keys {
+    const struct assay_jwks *known; /* NULL: none */
+    bool may_fetch;  /* they have not been fetched since the request came in, and may be now */
+    bool fetched;    /* they have been: what is not among them does not exist */
+    bool in_trouble; /* the last time it was in vain */
+};
+
+/* What whoever decides lends. `values` is where what a token says is written to: copy it when a
+ * step is over. */
+struct assay_decide_host {
+    struct assay_digester *digester;
+    struct assay_pmac *pmac;
+    const struct assay_process *me;
+    struct assay_buf *values;
+};
+
+/* Judges the signed token op->token. JUDGE is never returned; KEYS only if they may be fetched. */
+enum assay_decide_step assay_decide_judge(struct assay_decide *op,
+                                          const struct assay_decide_keys *keys,
+                                          const struct assay_decide_host *host, int64_t now_s);
 
 /* May the answer to a question that was sent at `asked_us` be used for `op`? One that was sent
  * before it came may, as far as the location allows answers to be old. */

@@ -25,32 +25,40 @@ void assay_discovery_url(struct assay_slice issuer, enum assay_discovery_place p
     }
 }
 
-static enum assay_status read_endpoint(const struct assay_json *json, struct assay_slice issuer,
-                                       struct assay_arena *arena, struct assay_slice *ret_endpoint,
+/* A member that is no string is as good as none. */
+static bool copy_url(const struct assay_json *json, struct assay_slice name,
+                     struct assay_arena *arena, struct assay_slice *ret)
+{
+    struct assay_slice url = {0};
+    *ret = url;
+    return !assay_json_get_string(json, name, &url) || url.len == 0 ||
+           assay_arena_copy(arena, url, ret);
+}
+
+static enum assay_status read_metadata(const struct assay_json *json, struct assay_slice issuer,
+                                       struct assay_arena *arena, struct assay_discovered *ret,
                                        struct assay_error *reterr)
 {
     struct assay_slice said;
-    struct assay_slice endpoint;
     if (!assay_json_get_string(json, ASSAY_SLICE("issuer"), &said) ||
         !assay_slice_equal(said, issuer)) {
         return assay_fail(ASSAY_ERR_SYNTAX, "the metadata is of another issuer", reterr);
     }
-    if (!assay_json_get_string(json, ASSAY_SLICE("introspection_endpoint"), &endpoint)) {
-        return assay_fail(ASSAY_ERR_SYNTAX, "the metadata names no introspection_endpoint", reterr);
-    }
-    return assay_arena_copy(arena, endpoint, ret_endpoint)
+    return copy_url(json, ASSAY_SLICE("introspection_endpoint"), arena,
+                    &ret->introspection_endpoint) &&
+                   copy_url(json, ASSAY_SLICE("jwks_uri"), arena, &ret->jwks_uri)
                ? ASSAY_OK
-               : assay_fail(ASSAY_ERR_LIMIT, "the introspection_endpoint is too long", reterr);
+               : assay_fail(ASSAY_ERR_LIMIT, "a URL of the metadata is too long", reterr);
 }
 
 enum assay_status assay_discovery_read(struct assay_slice body, struct assay_slice issuer,
-                                       struct assay_arena *arena, struct assay_slice *ret_endpoint,
+                                       struct assay_arena *arena, struct assay_discovered *ret,
                                        struct assay_error *reterr)
 {
     struct assay_json *json = NULL;
     enum assay_status status = assay_json_open(body, ASSAY_MAX_ANSWER_DEPTH, &json, reterr);
     if (status == ASSAY_OK) {
-        status = read_endpoint(json, issuer, arena, ret_endpoint, reterr);
+        status = read_metadata(json, issuer, arena, ret, reterr);
         assay_json_close(json);
     }
     return status;

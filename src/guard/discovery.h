@@ -21,11 +21,17 @@ enum assay_discovery_place {
 void assay_discovery_url(struct assay_slice issuer, enum assay_discovery_place place,
                          struct assay_buf *out);
 
-/* Reads the metadata in `body`: it must be that of `issuer`, as bytes (RFC 8414 section 3.3), and
- * name an introspection endpoint, which is copied into `arena`. ASSAY_ERR_SYNTAX when it is not,
+/* What the guard uses of it. Empty: it is not named. */
+struct assay_discovered {
+    struct assay_slice introspection_endpoint;
+    struct assay_slice jwks_uri;
+};
+
+/* Reads the metadata in `body`: it must be that of `issuer`, as bytes (RFC 8414 section 3.3). What
+ * it names is copied into `arena`. ASSAY_ERR_SYNTAX when it is of another issuer or none,
  * ASSAY_ERR_LIMIT when it is nested too deeply or the arena is spent. */
 ASSAY_MUST_USE enum assay_status
 assay_discovery_read(struct assay_slice body, struct assay_slice issuer, struct assay_arena *arena,
-                     struct assay_slice *ret_endpoint, struct assay_error *reterr);
+                     struct assay_discovered *ret, struct assay_error *reterr);
 
 #endif

@@ -112,30 +112,36 @@ static enum assay_kept_fault fault_of(const struct assay_answer *answer, struct 
                                                                 : ASSAY_KEPT_GOOD;
 }
 
+enum assay_status assay_kept_write_values(const struct assay_json *json,
+                                          const struct assay_claims *claims,
+                                          struct assay_arena *arena, struct assay_buf *out,
+                                          struct assay_slice *ret, struct assay_error *reterr)
+{
+    size_t before = out->len;
+    for (size_t i = 0; i < claims->count; i++) {
+        append_value(out, assay_json_point(json, claims->pointers[i]), arena);
+    }
+    if (out->spent) {
+        return assay_fail(ASSAY_ERR_LIMIT, "the claims are too long", reterr);
+    }
+    *ret = assay_slice_of(out->data + before, out->len - before);
+    return ASSAY_OK;
+}
+
 enum assay_status assay_kept_write(const struct assay_answer *answer,
                                    const struct assay_claims *claims, struct assay_slice issuer,
                                    struct assay_arena *arena, struct assay_buf *out,
                                    struct assay_kept *ret, struct assay_error *reterr)
 {
-    size_t before = out->len;
+    *ret = (struct assay_kept){0};
     if (!answer->active) {
-        *ret = (struct assay_kept){0};
         return ASSAY_OK;
     }
-    for (size_t i = 0; i < claims->count; i++) {
-        append_value(out, assay_json_point(answer->json, claims->pointers[i]), arena);
-    }
-    if (out->spent) {
-        return assay_fail(ASSAY_ERR_LIMIT, "the claims of the answer are too long", reterr);
-    }
-    *ret = (struct assay_kept){
-        .active = true,
-        .fault = fault_of(answer, issuer),
-        .expires_at_s = answer->expires_at_s,
-        .not_before_s = answer->not_before_s,
-        .values = assay_slice_of(out->data + before, out->len - before),
-    };
-    return ASSAY_OK;
+    ret->active = true;
+    ret->fault = fault_of(answer, issuer);
+    ret->expires_at_s = answer->expires_at_s;
+    ret->not_before_s = answer->not_before_s;
+    return assay_kept_write_values(answer->json, claims, arena, out, &ret->values, reterr);
 }
 
 /* --- reading --- */

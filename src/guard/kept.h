@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "base/status.h"
+#include "json/reader.h"
 #include "oauth/answer.h"
 
 #include <stdbool.h>
@@ -49,6 +50,12 @@ ASSAY_MUST_USE enum assay_status
 assay_kept_write(const struct assay_answer *answer, const struct assay_claims *claims,
                  struct assay_slice issuer, struct assay_arena *arena, struct assay_buf *out,
                  struct assay_kept *ret, struct assay_error *reterr);
+
+/* The same of claims from elsewhere: their values alone. */
+ASSAY_MUST_USE enum assay_status
+assay_kept_write_values(const struct assay_json *json, const struct assay_claims *claims,
+                        struct assay_arena *arena, struct assay_buf *out, struct assay_slice *ret,
+                        struct assay_error *reterr);
 
 /* --- values --- */
 

@@ -178,10 +178,12 @@ static void append_part(struct assay_buf *out, struct assay_slice part)
     assay_buf_append(out, part);
 }
 
-static void write_identity(const struct assay_provider *provider, const struct assay_claims *claims,
-                           struct assay_buf *out)
+static void write_identity(const struct assay_provider *provider, enum assay_told_by by,
+                           const struct assay_claims *claims, struct assay_buf *out)
 {
-    append_part(out, ASSAY_SLICE("introspection")); /* the kind of entry */
+    append_part(out, by == ASSAY_TOLD_BY_TOKEN ? ASSAY_SLICE("jwt") : ASSAY_SLICE("introspection"));
+    append_part(out, provider->jwt_type);
+    assay_buf_append_u64(out, provider->jwt_algorithms);
     append_part(out, provider->name);
     append_part(out, provider->issuer);
     append_part(out, provider->client_id);
@@ -202,7 +204,7 @@ static void write_identity(const struct assay_provider *provider, const struct a
     }
 }
 
-enum assay_status assay_provider_scope(const struct assay_provider *provider,
+enum assay_status assay_provider_scope(const struct assay_provider *provider, enum assay_told_by by,
                                        const struct assay_claims *claims,
                                        struct assay_digester *digester,
                                        uint8_t ret[ASSAY_SHA256_LEN], struct assay_error *reterr)
@@ -210,7 +212,7 @@ enum assay_status assay_provider_scope(const struct assay_provider *provider,
     uint8_t room[ASSAY_MAX_QUESTION];
     struct assay_buf buf;
     assay_buf_init(&buf, room, sizeof(room));
-    write_identity(provider, claims, &buf);
+    write_identity(provider, by, claims, &buf);
     enum assay_status status =
         buf.spent ? assay_fail(ASSAY_ERR_LIMIT, "the provider's configuration is too long", reterr)
                   : assay_sha256(digester, assay_buf_slice(&buf), ret, reterr);

@@ -26,6 +26,13 @@ enum assay_guard_auth {
     ASSAY_GUARD_AUTH_BEARER,    /* an access token of the guard's own */
 };
 
+/* Which tokens are judged here, by the issuer's keys, and which are asked about. */
+enum assay_guard_mode {
+    ASSAY_GUARD_MODE_OPAQUE = 0, /* all are asked about */
+    ASSAY_GUARD_MODE_JWT,        /* signed tokens are judged here; there are no others */
+    ASSAY_GUARD_MODE_AUTO,       /* signed tokens are judged here, others asked about */
+};
+
 struct assay_parameter {
     struct assay_slice name;
     struct assay_slice value;
@@ -43,10 +50,14 @@ struct assay_provider {
     struct assay_slice token_parameter; /* "token" */
     const struct assay_parameter *parameters; /* sent besides */
     size_t parameter_count;
-    int64_t max_age_ms;      /* how old an answer may be that is used without asking */
-    int64_t staleness_ms;    /* and while the server cannot be asked; at least max_age_ms */
-    int64_t inactive_age_ms; /* how long an inactive answer is remembered */
-    int64_t leeway_s;        /* for nbf */
+    enum assay_guard_mode mode;
+    struct assay_slice jwks_uri; /* empty: discovered from the issuer */
+    struct assay_slice jwt_type; /* what `typ` a signed token must have; "at+jwt" */
+    uint32_t jwt_algorithms;     /* that are allowed, as ASSAY_ALG_BIT */
+    int64_t max_age_ms;          /* how old an answer may be that is used without asking */
+    int64_t staleness_ms;        /* and while the server cannot be asked; at least max_age_ms */
+    int64_t inactive_age_ms;     /* how long an inactive answer is remembered */
+    int64_t leeway_s;            /* for nbf */
 };
 
 /* Appends the body of the introspection request for `token` (RFC 7662 section 2.1), and the value
@@ -95,11 +106,18 @@ ASSAY_MUST_USE enum assay_status assay_mark_make(struct assay_digester *digester
  * assay_provider_scope. Fail with ASSAY_ERR_CRYPTO, and assay_provider_key with ASSAY_ERR_LIMIT for
  * what is longer than any token. */
 #define ASSAY_TOKEN_KEY_LEN ASSAY_PMAC_LEN
-ASSAY_MUST_USE enum assay_status assay_provider_scope(const struct assay_provider *provider,
-                                                      const struct assay_claims *claims,
-                                                      struct assay_digester *digester,
-                                                      uint8_t ret[ASSAY_SHA256_LEN],
-                                                      struct assay_error *reterr);
+
+/* What told of a token; no entry of one kind is found for the other. */
+enum assay_told_by {
+    ASSAY_TOLD_BY_SERVER = 0,
+    ASSAY_TOLD_BY_TOKEN, /* itself, signed */
+};
+#define ASSAY_TOLD_BY_KINDS 2
+
+ASSAY_MUST_USE enum assay_status
+assay_provider_scope(const struct assay_provider *provider, enum assay_told_by by,
+                     const struct assay_claims *claims, struct assay_digester *digester,
+                     uint8_t ret[ASSAY_SHA256_LEN], struct assay_error *reterr);
 ASSAY_MUST_USE enum assay_status assay_provider_key(const uint8_t scope[ASSAY_SHA256_LEN],
                                                     struct assay_slice token,
                                                     struct assay_pmac *pmac,

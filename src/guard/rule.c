@@ -13,6 +13,8 @@ struct assay_slice assay_reason_name(enum assay_reason reason)
         return ASSAY_SLICE("malformed");
     case ASSAY_REASON_INACTIVE:
         return ASSAY_SLICE("inactive");
+    case ASSAY_REASON_INVALID:
+        return ASSAY_SLICE("invalid");
     case ASSAY_REASON_EXPIRED:
         return ASSAY_SLICE("expired");
     case ASSAY_REASON_NOT_YET:

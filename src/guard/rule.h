@@ -15,6 +15,7 @@ enum assay_reason {
     ASSAY_REASON_NO_TOKEN,
     ASSAY_REASON_MALFORMED, /* several tokens, or what is no token: 400 */
     ASSAY_REASON_INACTIVE,  /* the server says so: 401, like the next */
+    ASSAY_REASON_INVALID,   /* a signed token that is none of the issuer's, or no signed token */
     ASSAY_REASON_EXPIRED,
     ASSAY_REASON_NOT_YET, /* before nbf */
     ASSAY_REASON_WRONG_ISSUER,

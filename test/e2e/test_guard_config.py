@@ -54,7 +54,9 @@ def provider_says(guard, lines, *words):
     (GOOD + "client_auth private;", ["client_secret_basic"]), (GOOD + "client_auth bearer;", ["bearer_token_file"]),
     (GOOD + "bearer_token_file {dir}/secret;", ["two kinds"]), (GOOD + "retries x;", ["retries", "number"]), (GOOD + "retries 99;", ["number"]),
     ("introspection_endpoint http://127.0.0.1:1/" + 2100 * "i" + "; client_id g; client_secret_file {dir}/secret;", ["2047"]),
-    (GOOD + "max_asking 8 9;", ["number"]), (GOOD + "unknown 1;", ["unknown", "there are", "introspection_endpoint"]),
+    (GOOD + "mode fast;", ["opaque, jwt or auto"]), (GOOD + "mode auto;", ["issuer"]), (GOOD + "jwks_uri http://127.0.0.1:1/k;", ["mode auto"]),
+    (GOOD + "issuer http://127.0.0.1:1; mode auto; jwks_uri http://as.example.com/k;", ["https"]), (GOOD + "jwt_algorithms HS256;", ["public key"]),
+    (GOOD + "jwt_algorithms none;", ["public key"]), (GOOD + "max_asking 8 9;", ["number"]), (GOOD + "unknown 1;", ["unknown", "there are", "introspection_endpoint"]),
     (GOOD + "client_id h;", ["twice"]), (GOOD + "max_age 1s 2s;", ["max_age"]), (GOOD + "ca_file {dir}/nothing;", ["nothing"]),
     (GOOD + "allow_cleartext maybe;", ["allow_cleartext"]), (GOOD + "leeway 1h;", ["leeway"]), (GOOD + "token_parameter '';", ["token_parameter"])])
 def test_a_provider_that_cannot_work_does_not_start(guard, lines, words):

@@ -62,10 +62,9 @@ static void read_answer(struct assay_slice body, struct assay_digester *digester
         print_all(told.kept.values);
         keep(&told);
     }
-    struct assay_slice endpoint = {0};
-    must(assay_discovery_read(body, ASSAY_SLICE("https://as"), &arena, &endpoint, NULL) !=
-             ASSAY_OK ||
-         endpoint.len <= body.len);
+    struct assay_discovered said = {0};
+    must(assay_discovery_read(body, ASSAY_SLICE("https://as"), &arena, &said, NULL) != ASSAY_OK ||
+         said.introspection_endpoint.len + said.jwks_uri.len <= body.len);
     assay_arena_clear(&arena);
 }
 

@@ -2,6 +2,7 @@
 
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
+#include "host/nginx/ngx_assay_keys.h"
 #include "host/nginx/ngx_assay_question.h"
 #include "host/nginx/ngx_assay_setting.h"
 
@@ -159,6 +160,9 @@ void ngx_assay_ask_cancel(struct ngx_assay_waiter *waiter)
 {
     if (waiter->question != NULL) {
         ngx_assay_question_leave(waiter);
+    } else if (waiter->for_keys) {
+        ngx_queue_remove(&waiter->queue);
+        waiter->for_keys = false;
     }
 }
 
@@ -189,12 +193,16 @@ bool ngx_assay_asker_open(struct ngx_assay_asker *asker, struct ngx_assay_provid
                       &provider->name, error.what);
         return false;
     }
-    return asker->url_count != 0 || ngx_assay_discovery_begin(asker);
+    if (provider->core.mode != ASSAY_GUARD_MODE_OPAQUE && !ngx_assay_keys_open(asker)) {
+        return false;
+    }
+    return !ngx_assay_discovery_is_wanted(&provider->core) || ngx_assay_discovery_begin(asker);
 }
 
 void ngx_assay_asker_close(struct ngx_assay_asker *asker)
 {
     ngx_assay_discovery_end(asker);
+    ngx_assay_keys_close(asker);
     for (size_t i = 0; i < sizeof(asker->table) / sizeof(asker->table[0]); i++) {
         ngx_queue_t *at = ngx_queue_head(&asker->table[i]);
         while (at != ngx_queue_sentinel(&asker->table[i])) {

@@ -15,6 +15,7 @@ struct ngx_assay_waiter {
     socklen_t address_len;
     void (*answered)(struct ngx_assay_waiter *waiter); /* in: op is decided now */
     void *context;                                     /* the owner's */
+    bool for_keys;                                     /* waits for an issuer's keys */
     struct ngx_assay_question *question;               /* NULL: does not wait */
 };
 

@@ -139,7 +139,22 @@ static ngx_int_t start(ngx_http_request_t *r, const struct assay_flush *flush)
     return NGX_DONE;
 }
 
-/* A token has a key for each policy that it may have come by. */
+/* False: it is no token, or OpenSSL could not work. */
+static bool flush_key(const uint8_t scope[ASSAY_SHA256_LEN], struct assay_slice token,
+                      uint64_t *ended)
+{
+    struct assay_flush flush = {.kind = ASSAY_FLUSH_TOKEN, .now_us = ngx_assay_boot_us()};
+    if (assay_provider_key(scope, token, ngx_assay_guard_worker()->pmac, flush.key, NULL) !=
+        ASSAY_OK) {
+        return false;
+    }
+    while (step(&flush)) {
+    }
+    *ended += flush.ended;
+    return true;
+}
+
+/* A token has a key for each policy that it may have come by, and for each kind of answer. */
 static ngx_int_t flush_token(ngx_http_request_t *r, struct assay_slice token)
 {
     const struct ngx_assay_guard_main_conf *main =
@@ -147,14 +162,13 @@ static ngx_int_t flush_token(ngx_http_request_t *r, struct assay_slice token)
     struct assay_policy *const *policies = main->policies.elts;
     uint64_t ended = 0;
     for (ngx_uint_t i = 0; i < main->policies.nelts; i++) {
-        struct assay_flush flush = {.kind = ASSAY_FLUSH_TOKEN, .now_us = ngx_assay_boot_us()};
-        if (assay_provider_key(policies[i]->scope, token, ngx_assay_guard_worker()->pmac, flush.key,
-                               NULL) != ASSAY_OK) {
-            return refuse(r, 400, "{\"error\":\"invalid_request\"}");
+        for (size_t by = 0; by < ASSAY_TOLD_BY_KINDS; by++) {
+            bool used = by == ASSAY_TOLD_BY_SERVER ||
+                        policies[i]->provider->mode != ASSAY_GUARD_MODE_OPAQUE;
+            if (used && !flush_key(policies[i]->scope[by], token, &ended)) {
+                return refuse(r, 400, "{\"error\":\"invalid_request\"}");
+            }
         }
-        while (step(&flush)) {
-        }
-        ended += flush.ended;
     }
     return reply_flushed(r, ended);
 }

@@ -3,6 +3,7 @@
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
 #include "host/nginx/ngx_assay_headers.h"
+#include "host/nginx/ngx_assay_keys.h"
 #include "host/nginx/ngx_assay_setting.h"
 
 #define QUERY_ARENA 8192 /* what decoding a query may take */
@@ -187,17 +188,32 @@ static struct ngx_assay_decision *add(struct ngx_assay_record *record, ngx_http_
     return d;
 }
 
-static ngx_int_t wait_for(struct ngx_assay_decision *d, ngx_http_request_t *r)
+static struct ngx_assay_provider *provider_of(const struct ngx_assay_decision *d)
+{
+    return ngx_assay_around(d->op.policy->provider, offsetof(struct ngx_assay_provider, core));
+}
+
+static struct ngx_assay_asker *asker_of(const struct ngx_assay_decision *d)
+{
+    return &ngx_assay_guard_worker()->askers[provider_of(d)->index];
+}
+
+static void prepare(struct ngx_assay_decision *d, void (*answered)(struct ngx_assay_waiter *waiter))
 {
     d->waiter = (struct ngx_assay_waiter){
         .op = &d->op,
-        .provider =
-            ngx_assay_around(d->op.policy->provider, offsetof(struct ngx_assay_provider, core)),
-        .address = r->connection->sockaddr,
-        .address_len = r->connection->socklen,
-        .answered = on_answered,
+        .provider = provider_of(d),
+        .address = d->request->connection->sockaddr,
+        .address_len = d->request->connection->socklen,
+        .answered = answered,
         .context = d,
     };
+}
+
+/* NGX_OK: it is decided, as there are too many questions already. */
+static ngx_int_t wait_for_answer(struct ngx_assay_decision *d)
+{
+    prepare(d, on_answered);
     d->waiting = ngx_assay_ask(&d->waiter);
     if (d->waiting) {
         return NGX_AGAIN;
@@ -207,25 +223,69 @@ static ngx_int_t wait_for(struct ngx_assay_decision *d, ngx_http_request_t *r)
     return NGX_OK;
 }
 
-/* Decides by what is known already. NGX_AGAIN: somebody has to be asked. */
-static ngx_int_t decide_by_cache(struct ngx_assay_decision *d)
+static ngx_int_t go_on(struct ngx_assay_decision *d, enum assay_decide_step step);
+
+static enum assay_decide_step judge(struct ngx_assay_decision *d)
+{
+    static uint8_t room[ASSAY_MAX_KEPT]; /* of this worker's one thread */
+    const struct ngx_assay_guard_worker *worker = ngx_assay_guard_worker();
+    struct assay_decide_keys keys = ngx_assay_keys_known(asker_of(d), d->op.entered_us);
+    struct assay_buf values;
+    struct assay_decide_host host = {worker->digester, worker->pmac, &worker->me, &values};
+    assay_buf_init(&values, room, sizeof(room));
+    return assay_decide_judge(&d->op, &keys, &host, ngx_assay_now_s());
+}
+
+/* The keys have been fetched, or cannot be. */
+static void on_keys(struct ngx_assay_waiter *waiter)
+{
+    struct ngx_assay_decision *d = waiter->context;
+    d->waiting = false;
+    if (go_on(d, judge(d)) == NGX_OK) {
+        d->decided(d);
+    }
+}
+
+static ngx_int_t go_on(struct ngx_assay_decision *d, enum assay_decide_step step)
+{
+    if (step == ASSAY_DECIDE_ASK) {
+        return wait_for_answer(d);
+    }
+    if (step == ASSAY_DECIDE_KEYS) {
+        prepare(d, on_keys);
+        d->waiting = true;
+        ngx_assay_keys_wait(asker_of(d), &d->waiter);
+        return NGX_AGAIN;
+    }
+    d->done = true;
+    keep_values(d);
+    return NGX_OK;
+}
+
+/* As far as it goes without waiting. NGX_ERROR: no memory. */
+static ngx_int_t begin(struct ngx_assay_decision *d, enum assay_decide_step *ret)
 {
     uint8_t room[QUERY_ARENA];
     struct assay_arena arena;
     ngx_int_t rc = NGX_OK;
     assay_arena_init(&arena, room, sizeof(room));
-    enum assay_decide_step step = assay_decide_begin(
-        &d->op, &d->record->credentials, &arena, ngx_assay_guard_worker()->pmac, ngx_assay_now_s());
-    if (step == ASSAY_DECIDE_ASK) { /* the token may lie in the arena */
-        rc = copy(d->request->main->pool, d->op.token, &d->op.token) ? NGX_AGAIN : NGX_ERROR;
+    *ret = assay_decide_begin(&d->op, &d->record->credentials, &arena,
+                              ngx_assay_guard_worker()->pmac, ngx_assay_now_s());
+    if (*ret == ASSAY_DECIDE_JUDGE) {
+        *ret = judge(d);
+    }
+    if (*ret != ASSAY_DECIDE_DONE && /* the token may lie in the arena */
+        !copy(d->request->main->pool, d->op.token, &d->op.token)) {
+        rc = NGX_ERROR;
     }
     assay_arena_release(&arena);
     return rc;
 }
 
-static ngx_int_t decide(struct ngx_assay_decision *d, ngx_http_request_t *r)
+static ngx_int_t decide(struct ngx_assay_decision *d)
 {
     const struct ngx_assay_guard_worker *worker = ngx_assay_guard_worker();
+    enum assay_decide_step step = ASSAY_DECIDE_DONE;
     d->op.entered_us = ngx_assay_boot_us();
     if (worker == NULL) {
         d->done = true;
@@ -233,12 +293,7 @@ static ngx_int_t decide(struct ngx_assay_decision *d, ngx_http_request_t *r)
         return NGX_OK;
     }
     d->op.cache = worker->zone->cache;
-    ngx_int_t rc = decide_by_cache(d);
-    d->done = rc == NGX_OK;
-    if (d->done) {
-        keep_values(d);
-    }
-    return rc == NGX_AGAIN ? wait_for(d, r) : rc;
+    return begin(d, &step) == NGX_OK ? go_on(d, step) : NGX_ERROR;
 }
 
 ngx_int_t ngx_assay_decision_make(ngx_http_request_t *r, const struct assay_policy *policy,
@@ -256,7 +311,7 @@ ngx_int_t ngx_assay_decision_make(ngx_http_request_t *r, const struct assay_poli
             return NGX_ERROR;
         }
         d->decided = decided;
-        ngx_int_t rc = decide(d, r);
+        ngx_int_t rc = decide(d);
         if (rc != NGX_OK) {
             return rc;
         }

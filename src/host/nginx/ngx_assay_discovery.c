@@ -3,6 +3,7 @@
 #include "guard/discovery.h"
 #include "host/nginx/ngx_assay_found.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
+#include "host/nginx/ngx_assay_keys.h"
 #include "host/nginx/ngx_assay_setting.h"
 
 #define REFRESH_MS 3600000 /* what is known is looked up again */
@@ -36,17 +37,61 @@ static void fail(struct ngx_assay_asker *asker, const char *what)
     }
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "assay: provider \"%V\": no metadata at %s: %s%s",
                   &asker->provider->name, asker->discovery_url, what,
-                  asker->url_count == 0 ? "" : "; the endpoint that was last found stays in use");
+                  asker->discovered ? "; what was last found stays in use" : "");
     again(asker, ngx_min(delay, AGAIN_MAX_MS));
 }
 
-/* Reads the endpoint into `url`. NULL, or what is wrong with what came. */
-static const char *read_endpoint(const struct ngx_assay_asker *asker,
-                                 const struct assay_fetch *fetch, char url[ASSAY_URL_MAX])
+static bool wants_endpoint(const struct assay_provider *provider)
 {
-    uint8_t room[ASSAY_URL_MAX];
+    return provider->endpoint_count == 0 && provider->secret.len != 0;
+}
+
+static bool wants_keys(const struct assay_provider *provider)
+{
+    return provider->mode != ASSAY_GUARD_MODE_OPAQUE && provider->jwks_uri.len == 0;
+}
+
+bool ngx_assay_discovery_is_wanted(const struct assay_provider *provider)
+{
+    return wants_endpoint(provider) || wants_keys(provider);
+}
+
+/* May `url`, which the metadata names `name`, be used? NULL, or what is wrong. */
+static const char *check_url(const struct ngx_assay_asker *asker, struct assay_slice url,
+                             const char *absent, const char *refused, char ret[ASSAY_URL_MAX])
+{
+    if (url.len == 0 || url.len >= ASSAY_URL_MAX) {
+        return absent;
+    }
+    ngx_memcpy(ret, url.data, url.len);
+    ret[url.len] = '\0';
+    return assay_fetch_url_allowed(ret, asker->provider->allow_cleartext) ? NULL : refused;
+}
+
+static const char *check_urls(const struct ngx_assay_asker *asker,
+                              const struct assay_discovered *said, struct ngx_assay_found_urls *ret)
+{
+    const struct assay_provider *core = &asker->provider->core;
+    const char *fault = NULL;
+    if (wants_endpoint(core)) {
+        fault = check_url(
+            asker, said->introspection_endpoint, "the metadata names no introspection_endpoint",
+            "the introspection_endpoint is neither https nor http to this machine", ret->endpoint);
+    }
+    if (fault == NULL && wants_keys(core)) {
+        fault = check_url(asker, said->jwks_uri, "the metadata names no jwks_uri",
+                          "the jwks_uri is neither https nor http to this machine", ret->jwks);
+    }
+    return fault;
+}
+
+/* Reads what is wanted of the metadata. NULL, or what is wrong with what came. */
+static const char *read_urls(const struct ngx_assay_asker *asker, const struct assay_fetch *fetch,
+                             struct ngx_assay_found_urls *ret)
+{
+    uint8_t room[2 * ASSAY_URL_MAX];
     struct assay_arena arena;
-    struct assay_slice endpoint = {0};
+    struct assay_discovered said = {0};
     struct assay_error error = {0};
     if (fetch->result != ASSAY_FETCH_OK) {
         return fetch->what;
@@ -54,32 +99,41 @@ static const char *read_endpoint(const struct ngx_assay_asker *asker,
     if (fetch->http_status != 200) {
         return "the status is not 200";
     }
-    assay_arena_init(&arena, room, sizeof(room) - 1);
-    if (assay_discovery_read(fetch->answer, asker->provider->core.issuer, &arena, &endpoint,
-                             &error) == ASSAY_OK) {
-        ngx_memcpy(url, endpoint.data, endpoint.len);
-        url[endpoint.len] = '\0';
-        error.what = assay_fetch_url_allowed(url, asker->provider->allow_cleartext)
-                         ? NULL
-                         : "the introspection_endpoint is neither https nor http to this machine";
+    assay_arena_init(&arena, room, sizeof(room));
+    if (assay_discovery_read(fetch->answer, asker->provider->core.issuer, &arena, &said, &error) ==
+        ASSAY_OK) {
+        error.what = check_urls(asker, &said, ret);
     }
     assay_arena_release(&arena);
     return error.what;
+}
+
+static void use(struct ngx_assay_asker *asker, const struct ngx_assay_found_urls *urls)
+{
+    const struct assay_provider *core = &asker->provider->core;
+    if (wants_endpoint(core)) {
+        ngx_memcpy(asker->urls[0], urls->endpoint, ASSAY_URL_MAX);
+        asker->url_count = 1;
+    }
+    if (wants_keys(core)) {
+        ngx_assay_keys_found(asker, urls->jwks);
+    }
+    asker->discovered = true;
 }
 
 /* What was known stays known, whatever comes instead of metadata; it is said loudly. */
 static void on_done(struct assay_fetch *fetch)
 {
     struct ngx_assay_asker *asker = fetch->context;
-    char url[ASSAY_URL_MAX];
-    const char *fault = read_endpoint(asker, fetch, url);
+    struct ngx_assay_found_urls urls = {0};
+    const char *fault = read_urls(asker, fetch, &urls);
+    asker->discovering = false;
     if (fault != NULL) {
         fail(asker, fault);
         return;
     }
-    ngx_memcpy(asker->urls[0], url, sizeof(url));
-    asker->url_count = 1;
-    ngx_assay_found_put(ngx_assay_guard_worker()->zone->found, asker->issuer, url);
+    use(asker, &urls);
+    ngx_assay_found_put(ngx_assay_guard_worker()->zone->found, asker->issuer, &urls);
     asker->discovery_failures = 0;
     again(asker, REFRESH_MS);
     ngx_assay_asker_pump(asker);
@@ -104,17 +158,25 @@ static void begin(struct ngx_assay_asker *asker)
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "assay: provider \"%V\": no metadata: %s",
                       &asker->provider->name, error.what);
         again(asker, AGAIN_MAX_MS);
+        return;
     }
+    asker->discovering = true;
 }
 
-/* What workers of an older configuration knew, if this one allows it. */
+/* What workers of an older configuration knew, if this one wants no more and allows it. */
 static void remember(struct ngx_assay_asker *asker)
 {
-    const struct ngx_assay_guard_worker *worker = ngx_assay_guard_worker();
-    char *url = asker->urls[0];
-    if (ngx_assay_found_get(worker->zone->found, asker->issuer, url) &&
-        assay_fetch_url_allowed(url, asker->provider->allow_cleartext)) {
-        asker->url_count = 1;
+    struct ngx_assay_found_urls urls;
+    struct ngx_assay_found_urls good = {0};
+    if (!ngx_assay_found_get(ngx_assay_guard_worker()->zone->found, asker->issuer, &urls)) {
+        return;
+    }
+    struct assay_discovered said = {
+        .introspection_endpoint = assay_slice_of_text(urls.endpoint),
+        .jwks_uri = assay_slice_of_text(urls.jwks),
+    };
+    if (check_urls(asker, &said, &good) == NULL) {
+        use(asker, &good);
     }
 }
 

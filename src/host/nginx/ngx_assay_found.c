@@ -5,7 +5,8 @@
 
 struct slot {
     uint8_t issuer[ASSAY_SHA256_LEN]; /* its digest */
-    char url[ASSAY_URL_MAX];          /* empty: none, or its writer died */
+    struct ngx_assay_found_urls urls;
+    bool taken; /* false: free, or its writer died */
 };
 
 /* nginx itself takes the pool's lock away from a process that dies with it. */
@@ -40,7 +41,7 @@ static struct slot *find(struct ngx_assay_found *found, const uint8_t *issuer)
 {
     for (ngx_uint_t i = 0; i < SLOTS; i++) {
         struct slot *slot = &found->slots[i];
-        if (slot->url[0] != '\0' && ngx_memcmp(slot->issuer, issuer, ASSAY_SHA256_LEN) == 0) {
+        if (slot->taken && ngx_memcmp(slot->issuer, issuer, ASSAY_SHA256_LEN) == 0) {
             return slot;
         }
     }
@@ -50,7 +51,7 @@ static struct slot *find(struct ngx_assay_found *found, const uint8_t *issuer)
 static struct slot *room(struct ngx_assay_found *found)
 {
     for (ngx_uint_t i = 0; i < SLOTS; i++) {
-        if (found->slots[i].url[0] == '\0') {
+        if (!found->slots[i].taken) {
             return &found->slots[i];
         }
     }
@@ -59,32 +60,32 @@ static struct slot *room(struct ngx_assay_found *found)
 }
 
 bool ngx_assay_found_get(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
-                         char ret[ASSAY_URL_MAX])
+                         struct ngx_assay_found_urls *ret)
 {
     if (!lock(found)) {
         return false;
     }
     const struct slot *slot = find(found, issuer);
     if (slot != NULL) {
-        ngx_memcpy(ret, slot->url, ASSAY_URL_MAX);
+        *ret = slot->urls;
     }
     ngx_shmtx_unlock(&found->pool->mutex);
     return slot != NULL;
 }
 
 void ngx_assay_found_put(struct ngx_assay_found *found, const uint8_t issuer[ASSAY_SHA256_LEN],
-                         const char *url)
+                         const struct ngx_assay_found_urls *urls)
 {
     if (!lock(found)) {
         return;
     }
     struct slot *slot = find(found, issuer);
     slot = slot == NULL ? room(found) : slot;
-    slot->url[0] = '\0';
+    slot->taken = false;
     ngx_memory_barrier();
     ngx_memcpy(slot->issuer, issuer, ASSAY_SHA256_LEN);
-    (void)ngx_cpystrn((u_char *)slot->url + 1, (u_char *)(uintptr_t)(url + 1), ASSAY_URL_MAX - 1);
+    slot->urls = *urls;
     ngx_memory_barrier();
-    slot->url[0] = url[0]; /* last: a writer that died leaves none */
+    slot->taken = true; /* last: a writer that died leaves none */
     ngx_shmtx_unlock(&found->pool->mutex);
 }

@@ -56,7 +56,8 @@ struct ngx_assay_guard_loc_conf {
     bool optional;
     bool allow_preflight;
     bool satisfy_any;
-    int64_t max_age_ms; /* -1: the provider's */
+    int64_t max_age_ms;       /* -1: the provider's */
+    ngx_int_t introspect_jwt; /* NGX_CONF_UNSET, or an enum assay_introspect_jwt */
     ngx_str_t cookie;
     ngx_str_t query;
     struct ngx_assay_place place; /* of assay_guard or assay_check */
@@ -90,8 +91,10 @@ struct ngx_assay_guard_main_conf {
     ngx_array_t policies; /* of struct assay_policy * */
     ngx_array_t identity; /* of ngx_str_t: lower-case names that no client may set */
     ngx_shm_zone_t *zone;
+    ngx_shm_zone_t *keys_zone; /* NULL: no provider's tokens are judged here */
     struct ngx_assay_place zone_place;
-    bool used; /* some location is guarded or judges */
+    bool used;       /* some location is guarded or judges */
+    bool judges_jwt; /* some provider's tokens are judged here */
 };
 
 /* What workers share. */

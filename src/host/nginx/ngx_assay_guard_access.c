@@ -58,8 +58,10 @@ ngx_int_t ngx_assay_refusal(ngx_http_request_t *r, struct ngx_assay_decision *d)
 {
     unsigned status = assay_decide_status(&d->op);
     struct assay_slice reason = assay_reason_name(d->op.reason);
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "assay: refused with %ui: %*s",
-                  (ngx_uint_t)status, reason.len, reason.data);
+    bool broken = d->op.reason == ASSAY_REASON_INVALID && d->op.fault != ASSAY_JOSE_OK;
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "assay: refused with %ui: %*s%s%s",
+                  (ngx_uint_t)status, reason.len, reason.data, broken ? ": " : "",
+                  broken ? assay_jose_fault_name(d->op.fault) : "");
     if (!d->told && add_fields(r, &d->op, status) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -68,6 +68,18 @@ static bool read_yes(const ngx_str_t *value, bool *ret)
     return *ret;
 }
 
+static bool read_introspect_jwt(const ngx_str_t *value, struct ngx_assay_guard_loc_conf *loc)
+{
+    static const char *const names[] = {"never", "when_doubtful", "always"};
+    for (ngx_int_t i = 0; i < (ngx_int_t)(sizeof(names) / sizeof(names[0])); i++) {
+        if (ngx_assay_is(value, names[i])) {
+            loc->introspect_jwt = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Options that guard and judge endpoint share. NULL: none of them. */
 static const char *read_common(ngx_str_t *argument, struct ngx_assay_guard_loc_conf *loc,
                                bool *ret_known)
@@ -78,6 +90,9 @@ static const char *read_common(ngx_str_t *argument, struct ngx_assay_guard_loc_c
         return ngx_assay_read_ms(&value, &loc->max_age_ms)
                    ? NULL
                    : "a time with its unit is wanted, as in 5s, or 0 to ask every time";
+    }
+    if (ngx_assay_option(argument, "introspect_jwt=", &value)) {
+        return read_introspect_jwt(&value, loc) ? NULL : "it is never, when_doubtful or always";
     }
     if (ngx_assay_option(argument, "token_cookie=", &value)) {
         loc->cookie = value;
@@ -110,7 +125,8 @@ static const char *read_guard_option(ngx_str_t *argument, struct ngx_assay_guard
     if (ngx_assay_option(argument, "satisfy_any=", &value)) {
         return read_yes(&value, &loc->satisfy_any) ? NULL : "leave it out, or say satisfy_any=yes";
     }
-    return "there is no such option; there are optional, max_age=, token_cookie=, token_query=, "
+    return "there is no such option; there are optional, max_age=, introspect_jwt=, token_cookie=, "
+           "token_query=, "
            "allow_preflight= and satisfy_any=";
 }
 
@@ -179,8 +195,8 @@ static char *read_check_option(ngx_conf_t *cf, ngx_str_t *argument,
     }
     const char *right = read_common(argument, loc, &known);
     if (!known) {
-        right =
-            "there is no such option; there are max_age=, token_cookie=, token_query= and from=";
+        right = "there is no such option; there are max_age=, introspect_jwt=, token_cookie=, "
+                "token_query= and from=";
     }
     return right == NULL ? NGX_CONF_OK
                          : ngx_assay_refuse(cf, "\"%V\" in \"assay_check\": %s", argument, right);

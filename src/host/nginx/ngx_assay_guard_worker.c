@@ -35,6 +35,7 @@ ngx_int_t ngx_assay_guard_worker_open(ngx_cycle_t *cycle, struct ngx_assay_guard
     worker.me = (struct assay_process){.id = (uint32_t)ngx_pid, .alive = is_alive};
     worker.claims = &conf->claims;
     worker.zone = conf->zone->data;
+    worker.keyrings = conf->keys_zone == NULL ? NULL : conf->keys_zone->data;
     worker.askers = ngx_calloc(conf->providers.nelts * sizeof(*worker.askers), cycle->log);
     if (worker.askers == NULL || !open_hashes(cycle)) {
         return NGX_ERROR;

@@ -8,8 +8,9 @@ struct ngx_assay_guard_worker {
     struct assay_digester *digester;
     struct assay_pmac *pmac; /* under the zone's key */
     struct ngx_assay_guard_zone *zone;
-    const struct assay_claims *claims; /* that are kept of each answer */
-    struct ngx_assay_asker *askers;    /* one for each provider, by its index */
+    struct ngx_assay_keyrings *keyrings; /* NULL: no tokens are judged here */
+    const struct assay_claims *claims;   /* that are kept of each answer */
+    struct ngx_assay_asker *askers;      /* one for each provider, by its index */
     ngx_uint_t count;
     struct assay_process me; /* as one of those that share the zone */
 };

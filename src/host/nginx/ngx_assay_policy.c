@@ -25,6 +25,7 @@ static void inherit_guard(const struct ngx_assay_guard_loc_conf *prev,
     conf->allow_preflight = prev->allow_preflight;
     conf->satisfy_any = prev->satisfy_any;
     conf->max_age_ms = prev->max_age_ms;
+    conf->introspect_jwt = prev->introspect_jwt;
     conf->cookie = prev->cookie;
     conf->query = prev->query;
     conf->peers = prev->peers;
@@ -94,7 +95,7 @@ static bool same_policy(const struct assay_policy *a, const struct assay_policy 
            assay_slice_equal(a->sources.query, b->sources.query) &&
            assay_slice_equal(a->realm, b->realm) && a->optional == b->optional &&
            a->allow_preflight == b->allow_preflight && a->max_age_ms == b->max_age_ms &&
-           a->own_max_age == b->own_max_age;
+           a->introspect_jwt == b->introspect_jwt && a->own_max_age == b->own_max_age;
 }
 
 static const struct assay_policy *intern(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main,
@@ -131,6 +132,16 @@ static bool want_claims(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main,
     return rules->scope_at != SIZE_MAX && rules->audience_at != SIZE_MAX;
 }
 
+/* Where signed tokens are all there are, nobody is asked unless the location says so. */
+static enum assay_introspect_jwt introspect_jwt(const struct ngx_assay_guard_loc_conf *conf)
+{
+    if (conf->introspect_jwt != NGX_CONF_UNSET) {
+        return (enum assay_introspect_jwt)conf->introspect_jwt;
+    }
+    return conf->provider->core.mode == ASSAY_GUARD_MODE_JWT ? ASSAY_INTROSPECT_NEVER
+                                                             : ASSAY_INTROSPECT_WHEN_DOUBTFUL;
+}
+
 static char *make_policy(ngx_conf_t *cf, struct ngx_assay_guard_loc_conf *conf)
 {
     static ngx_str_t api = ngx_string("api");
@@ -149,6 +160,7 @@ static char *make_policy(ngx_conf_t *cf, struct ngx_assay_guard_loc_conf *conf)
         .allow_preflight = conf->allow_preflight,
         .max_age_ms = own ? conf->max_age_ms : max_age_ms,
         .own_max_age = own,
+        .introspect_jwt = introspect_jwt(conf),
     };
     if (!want_claims(cf, main, &policy.rules)) {
         return NGX_CONF_ERROR;
@@ -156,6 +168,31 @@ static char *make_policy(ngx_conf_t *cf, struct ngx_assay_guard_loc_conf *conf)
     main->used = true;
     conf->policy = intern(cf, main, &policy);
     return conf->policy == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+/* A token that is judged here is good for whom its issuer made it (RFC 9068 section 4), and nobody
+ * else tells whom. */
+static const char *jwt_fault(const struct ngx_assay_guard_loc_conf *conf)
+{
+    const struct assay_provider *core = &conf->provider->core;
+    const struct assay_rule *rules = conf->rules.elts;
+    bool audience = false;
+    if (core->mode == ASSAY_GUARD_MODE_OPAQUE) {
+        return conf->introspect_jwt == NGX_CONF_UNSET
+                   ? NULL
+                   : "introspect_jwt= where all tokens are asked about: say \"mode auto;\" in the "
+                     "provider, or take it out";
+    }
+    for (ngx_uint_t i = 0; i < conf->rules.nelts; i++) {
+        audience = audience || rules[i].audience.len != 0;
+    }
+    if (!audience) {
+        return "a provider whose tokens are judged here, and no \"assay_require audience\": a "
+               "token made for another API would pass";
+    }
+    return core->secret.len == 0 && introspect_jwt(conf) != ASSAY_INTROSPECT_NEVER
+               ? "introspect_jwt= with a provider that has no credentials to ask with"
+               : NULL;
 }
 
 /* A challenge names all of it. */
@@ -177,6 +214,10 @@ static char *check(ngx_conf_t *cf, const struct ngx_assay_guard_loc_conf *conf, 
         return refuse_at(cf, &conf->rules_place,
                          "\"assay_require\" where nothing guards: say \"assay_guard NAME;\" or "
                          "\"assay_guard off;\" here or around, for the directive");
+    }
+    const char *fault = conf->provider == NULL ? NULL : jwt_fault(conf);
+    if (fault != NULL) {
+        return refuse_at(cf, &conf->place, fault);
     }
     if (!scope_fits(conf)) {
         return refuse_at(cf, &conf->rules_place,
@@ -211,6 +252,17 @@ char *ngx_assay_policy_merge(ngx_conf_t *cf, const struct ngx_assay_guard_loc_co
 
 /* --- when everything has been read --- */
 
+static enum assay_status name_scopes(struct assay_policy *policy, const struct assay_claims *claims,
+                                     struct assay_digester *digester, struct assay_error *error)
+{
+    enum assay_status status = ASSAY_OK;
+    for (size_t by = 0; by < ASSAY_TOLD_BY_KINDS && status == ASSAY_OK; by++) {
+        status = assay_provider_scope(policy->provider, (enum assay_told_by)by, claims, digester,
+                                      policy->scope[by], error);
+    }
+    return status;
+}
+
 ngx_int_t ngx_assay_policies_finish(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main)
 {
     struct assay_policy **policies = main->policies.elts;
@@ -219,8 +271,7 @@ ngx_int_t ngx_assay_policies_finish(ngx_conf_t *cf, struct ngx_assay_guard_main_
     enum assay_status status = assay_digester_open(&digester, &error);
     main->claims = (struct assay_claims){main->pointers.elts, main->pointers.nelts};
     for (ngx_uint_t i = 0; i < main->policies.nelts && status == ASSAY_OK; i++) {
-        status = assay_provider_scope(policies[i]->provider, &main->claims, digester,
-                                      policies[i]->scope, &error);
+        status = name_scopes(policies[i], &main->claims, digester, &error);
     }
     assay_digester_close(digester);
     if (status != ASSAY_OK) {

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "fetch/fetch.h"
 #include "host/nginx/ngx_assay_setting.h"
+#include "jose/alg.h"
 #include "oauth/issuer.h"
 
 /* What a block is read into; gone when it has been read. */
@@ -96,6 +97,51 @@ static char *read_auth(ngx_conf_t *cf, struct block *block, ngx_str_t *values, n
         }
     }
     return wanted(cf, &values[0], "it is client_secret_basic, client_secret_post or bearer");
+}
+
+static char *read_mode(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+{
+    static const char *const names[] = {"opaque", "jwt", "auto"};
+    (void)count;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (ngx_assay_is(&values[0], names[i])) {
+            block->provider->core.mode = (enum assay_guard_mode)i;
+            return NGX_CONF_OK;
+        }
+    }
+    return wanted(cf, &values[0], "it is opaque, jwt or auto");
+}
+
+static char *read_jwks_uri(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+{
+    (void)count;
+    (void)cf;
+    block->provider->core.jwks_uri = ngx_assay_slice(&values[0]);
+    return NGX_CONF_OK;
+}
+
+static char *read_jwt_type(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+{
+    (void)count;
+    block->provider->core.jwt_type = ngx_assay_slice(&values[0]);
+    return values[0].len != 0 ? NGX_CONF_OK
+                              : wanted(cf, &values[0], "a type is wanted, as in at+jwt");
+}
+
+static char *read_jwt_algorithms(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
+                                 ngx_uint_t count)
+{
+    uint32_t *algorithms = &block->provider->core.jwt_algorithms;
+    *algorithms = 0;
+    for (ngx_uint_t i = 0; i < count; i++) {
+        uint32_t one = 0;
+        if (!assay_alg_set_read(ngx_assay_slice(&values[i]), &one) ||
+            (one & ASSAY_ALGS_SHARED) != 0) {
+            return wanted(cf, &values[i], "an algorithm with a public key is wanted, as in RS256");
+        }
+        *algorithms |= one;
+    }
+    return NGX_CONF_OK;
 }
 
 static char *read_ca_file(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
@@ -235,6 +281,10 @@ static const struct row rows[] = {
     {"client_secret_file", 1, false, read_secret_file},
     {"bearer_token_file", 1, false, read_bearer_file},
     {"client_auth", 1, false, read_auth},
+    {"mode", 1, false, read_mode},
+    {"jwks_uri", 1, false, read_jwks_uri},
+    {"jwt_type", 1, false, read_jwt_type},
+    {"jwt_algorithms", 12, false, read_jwt_algorithms},
     {"ca_file", 1, false, read_ca_file},
     {"connect_timeout", 1, false, read_connect_timeout},
     {"timeout", 1, false, read_timeout},
@@ -302,6 +352,37 @@ static char *lacks(ngx_conf_t *cf, const struct block *block, const char *what)
     return ngx_assay_refuse(cf, "\"assay_provider %V\" %s", &block->provider->name, what);
 }
 
+static char *check_url(ngx_conf_t *cf, const struct block *block, struct assay_slice url)
+{
+    if (url.len >= ASSAY_URL_MAX) {
+        return lacks(cf, block, "has a URL of more than 2047 bytes");
+    }
+    /* nginx ends the words of a configuration with NUL */
+    return assay_fetch_url_allowed((const char *)url.data, block->provider->allow_cleartext)
+               ? NGX_CONF_OK
+               : ngx_assay_refuse(cf,
+                                  "\"%*s\" in \"assay_provider %V\": an https URL is wanted, or "
+                                  "http to this very machine (to another one: \"allow_cleartext "
+                                  "yes;\")",
+                                  url.len, url.data, &block->provider->name);
+}
+
+/* What judging signed tokens takes. */
+static char *check_keys(ngx_conf_t *cf, const struct block *block)
+{
+    const struct assay_provider *core = &block->provider->core;
+    bool judges = core->mode != ASSAY_GUARD_MODE_OPAQUE;
+    if (judges && core->issuer.len == 0) {
+        return lacks(cf, block,
+                     "judges signed tokens and has no issuer: theirs must be it, so say which");
+    }
+    if (!judges && core->jwks_uri.len != 0) {
+        return lacks(cf, block,
+                     "has a jwks_uri that nobody looks at: say \"mode auto;\", or take it out");
+    }
+    return core->jwks_uri.len == 0 ? NGX_CONF_OK : check_url(cf, block, core->jwks_uri);
+}
+
 static char *check_endpoints(ngx_conf_t *cf, const struct block *block)
 {
     const struct assay_provider *core = &block->provider->core;
@@ -311,17 +392,8 @@ static char *check_endpoints(ngx_conf_t *cf, const struct block *block)
                      "in \"issuer https://auth.example.com;\"");
     }
     for (size_t i = 0; i < core->endpoint_count; i++) {
-        if (core->endpoints[i].len >= ASSAY_URL_MAX) {
-            return lacks(cf, block, "has an introspection_endpoint of more than 2047 bytes");
-        }
-        /* nginx ends the words of a configuration with NUL */
-        if (!assay_fetch_url_allowed((const char *)core->endpoints[i].data,
-                                     block->provider->allow_cleartext)) {
-            return ngx_assay_refuse(
-                cf,
-                "\"%*s\" in \"assay_provider %V\": an https URL is wanted, or http to this very "
-                "machine (to another one: \"allow_cleartext yes;\")",
-                core->endpoints[i].len, core->endpoints[i].data, &block->provider->name);
+        if (check_url(cf, block, core->endpoints[i]) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
         }
     }
     return NGX_CONF_OK;
@@ -336,6 +408,9 @@ static char *read_credentials(ngx_conf_t *cf, struct block *block)
     }
     bool bearer = core->auth == ASSAY_GUARD_AUTH_BEARER;
     ngx_str_t *file = bearer ? &block->bearer_file : &block->secret_file;
+    if (file->len == 0 && core->mode == ASSAY_GUARD_MODE_JWT && core->endpoint_count == 0) {
+        return NGX_CONF_OK; /* nobody is asked */
+    }
     if (file->len == 0) {
         return lacks(cf, block, bearer ? "has no bearer_token_file" : "has no client_secret_file");
     }
@@ -369,7 +444,9 @@ static char *finish(ngx_conf_t *cf, struct block *block)
     if (block->provider->connect_ms > block->provider->whole_ms) {
         return lacks(cf, block, "has a connect_timeout above its timeout");
     }
-    return check_endpoints(cf, block) == NGX_CONF_OK ? read_credentials(cf, block) : NGX_CONF_ERROR;
+    return check_endpoints(cf, block) == NGX_CONF_OK && check_keys(cf, block) == NGX_CONF_OK
+               ? read_credentials(cf, block)
+               : NGX_CONF_ERROR;
 }
 
 static struct ngx_assay_provider *
@@ -384,6 +461,8 @@ add_provider(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main, const ngx_s
     *provider = (struct ngx_assay_provider){
         .core = {.name = ngx_assay_slice(name),
                  .token_parameter = ASSAY_SLICE("token"),
+                 .jwt_type = ASSAY_SLICE("at+jwt"),
+                 .jwt_algorithms = ASSAY_ALGS_PUBLIC,
                  .max_age_ms = ASSAY_DEFAULT_MAX_AGE_MS,
                  .staleness_ms = -1,
                  .inactive_age_ms = ASSAY_DEFAULT_INACTIVE_AGE_MS},
@@ -429,5 +508,6 @@ char *ngx_assay_set_provider(ngx_conf_t *cf, ngx_command_t *command, void *conf)
     inner.handler = read_line;
     inner.handler_conf = (void *)&block;
     char *rc = ngx_conf_parse(&inner, NULL);
+    main->judges_jwt = main->judges_jwt || block.provider->core.mode != ASSAY_GUARD_MODE_OPAQUE;
     return rc == NGX_CONF_OK ? finish(cf, &block) : rc;
 }

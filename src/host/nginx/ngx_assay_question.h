@@ -5,6 +5,7 @@
 #include "fetch/fetch.h"
 #include "host/nginx/ngx_assay_asker.h"
 #include "host/nginx/ngx_assay_event.h"
+#include "jose/jwks.h"
 
 enum ngx_assay_question_state {
     NGX_ASSAY_WATCHING, /* another worker asks */
@@ -50,6 +51,23 @@ struct ngx_assay_trouble_log {
     ngx_uint_t unlogged; /* since */
 };
 
+/* What a worker holds of an issuer's keys. */
+struct ngx_assay_keys {
+    struct ngx_assay_keyrings *rings; /* shared */
+    struct ngx_assay_keyring *ring;   /* the issuer's; NULL: no token is judged here */
+    uint8_t issuer[ASSAY_SHA256_LEN]; /* what it is found by */
+    char url[ASSAY_URL_MAX];          /* empty: not discovered yet */
+    uint64_t version;                 /* of what follows; 0: there are none */
+    struct assay_jwks jwks;
+    struct assay_arena arena;
+    void *memory;
+    int64_t asked_us; /* when `fetch` began */
+    struct assay_fetch fetch;
+    ngx_queue_t waiting; /* of struct ngx_assay_waiter */
+    struct ngx_assay_timer look;
+    struct ngx_assay_timer poll;
+};
+
 /* What a worker holds of a provider. */
 struct ngx_assay_asker {
     struct ngx_assay_provider *provider;
@@ -67,8 +85,11 @@ struct ngx_assay_asker {
     int64_t pause_until_us;
     struct ngx_assay_trouble_log rejected; /* of our credentials */
     struct ngx_assay_trouble_log troubled;
+    struct ngx_assay_keys keys;
     /* discovery */
     uint8_t issuer[ASSAY_SHA256_LEN]; /* its digest */
+    bool discovering; /* the metadata is on its way */
+    bool discovered;
     struct assay_fetch discovery;
     struct ngx_assay_timer discover_again;
     ngx_uint_t discovery_place;
@@ -149,7 +170,10 @@ bool ngx_assay_trouble_paused(const struct ngx_assay_asker *asker);
 bool ngx_assay_trouble_may_retry(struct ngx_assay_asker *asker);
 void ngx_assay_trouble_earn_retry(struct ngx_assay_asker *asker);
 
-/* --- ngx_assay_discovery.c: finds asker->urls by the issuer, and goes on refreshing them --- */
+/* --- ngx_assay_discovery.c: finds endpoints and keys by the issuer, and goes on doing so --- */
+
+/* Is there something to be found? */
+bool ngx_assay_discovery_is_wanted(const struct assay_provider *provider);
 
 /* False, logged: OpenSSL could not work. */
 bool ngx_assay_discovery_begin(struct ngx_assay_asker *asker);

@@ -18,6 +18,7 @@
 #include "host/nginx/ngx_assay_guard_conf.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
 #include "host/nginx/ngx_assay_guard_zone.h"
+#include "host/nginx/ngx_assay_keys.h"
 #include "host/nginx/ngx_assay_path.h"
 #include "host/nginx/ngx_assay_policy.h"
 #include "host/nginx/ngx_assay_variables.h"
@@ -72,6 +73,7 @@ static void *create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
     conf->max_age_ms = -1;
+    conf->introspect_jwt = NGX_CONF_UNSET;
     conf->forward = NGX_CONF_UNSET;
     return conf;
 }
@@ -148,6 +150,9 @@ static ngx_int_t finish(ngx_conf_t *cf)
         return NGX_ERROR;
     }
     if (main->providers.nelts != 0 && ngx_assay_guard_zone_add(cf, main) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    if (main->judges_jwt && ngx_assay_keys_zone_add(cf, main) != NGX_OK) {
         return NGX_ERROR;
     }
     return add_handlers(core, main);

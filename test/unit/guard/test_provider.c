@@ -175,27 +175,40 @@ static void metadata_of_another_issuer_is_none(void **state)
     static const struct {
         const char *text;
         enum assay_status status;
+        const char *endpoint;
+        const char *keys;
     } cases[] = {
-        {"{\"issuer\":\"https://as\",\"introspection_endpoint\":\"https://as/i\"}", ASSAY_OK},
+        {"{\"issuer\":\"https://as\",\"introspection_endpoint\":\"https://as/i\"}", ASSAY_OK,
+         "https://as/i", ""},
+        {"{\"issuer\":\"https://as\",\"jwks_uri\":\"https://as/k\",\"introspection_endpoint\":7}",
+         ASSAY_OK, "", "https://as/k"},
+        {"{\"issuer\":\"https://as\",\"jwks_uri\":[],\"introspection_endpoint\":\"\"}", ASSAY_OK,
+         "", ""},
+        {"{\"issuer\":\"https://as\"}", ASSAY_OK, "", ""},
+        {"{\"issuer\":\"https://as\",\"introspection_endpoint\":\"https://as/i\",\"jwks_uri\":"
+         "\"https://as/0123456789012345678901234567890123456789012345678901234567890123456789\"}",
+         ASSAY_ERR_LIMIT, "", ""},
         {"{\"issuer\":\"https://as/\",\"introspection_endpoint\":\"https://as/i\"}",
-         ASSAY_ERR_SYNTAX},
-        {"{\"introspection_endpoint\":\"https://as/i\"}", ASSAY_ERR_SYNTAX},
-        {"{\"issuer\":\"https://as\"}", ASSAY_ERR_SYNTAX},
-        {"{\"issuer\":\"https://as\",\"introspection_endpoint\":7}", ASSAY_ERR_SYNTAX},
+         ASSAY_ERR_SYNTAX, "", ""},
+        {"{\"introspection_endpoint\":\"https://as/i\"}", ASSAY_ERR_SYNTAX, "", ""},
         {"{\"issuer\":\"https://as\",\"issuer\":\"https://as\",\"introspection_endpoint\":\"x\"}",
-         ASSAY_ERR_SYNTAX},
-        {"<html>", ASSAY_ERR_SYNTAX},
+         ASSAY_ERR_SYNTAX, "", ""},
+        {"<html>", ASSAY_ERR_SYNTAX, "", ""},
     };
     static uint8_t memory[64];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct assay_arena arena;
-        struct assay_slice endpoint;
+        struct assay_discovered said = {0};
         struct assay_error error = {0};
         assay_arena_init(&arena, memory, sizeof(memory));
         assert_int_equal(assay_discovery_read(assay_slice_of_text(cases[i].text),
-                                              ASSAY_SLICE("https://as"), &arena, &endpoint, &error),
+                                              ASSAY_SLICE("https://as"), &arena, &said, &error),
                          cases[i].status);
+        if (cases[i].status == ASSAY_OK) {
+            assert_slice_equal(said.introspection_endpoint, assay_slice_of_text(cases[i].endpoint));
+            assert_slice_equal(said.jwks_uri, assay_slice_of_text(cases[i].keys));
+        }
         assay_arena_release(&arena);
     }
 }
