@@ -1,6 +1,6 @@
 """Corners of nginx's configuration in which a guard, or what belongs to it, might stand open."""
 import pytest
-from guard import API, CONTROL, Guard
+from guard import API, CONTROL, Guard, wait_until
 from peer import AuthorizationServer, Backend
 
 PREFLIGHT = [("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "PUT")]
@@ -126,8 +126,9 @@ def test_a_token_in_a_query_is_in_no_log():
         for path, status in expected.items():
             assert guard.call(path.format(token)).status == status, path
         assert guard.call(f"/plain/x?access_token={token}&a=1", token=guard.allow("other")).status == 400  # two tokens
-        lines = [line for line in (guard.dir / "all.log").read_text().splitlines() if "/alive" not in line]
-        assert len(lines) == len(expected) + 1 and token not in "".join(lines)
+        lines = wait_until(lambda: len(lines := [line for line in (guard.dir / "all.log").read_text().splitlines() if "/alive" not in line]) == len(expected) + 1 and lines,
+                           what="all of them are in the log")
+        assert token not in "".join(lines)
         guard.check_canaries()
 
 
