@@ -88,7 +88,7 @@ struct ngx_assay_asker {
     struct ngx_assay_keys keys;
     /* discovery */
     uint8_t issuer[ASSAY_SHA256_LEN]; /* its digest */
-    bool discovering; /* the metadata is on its way */
+    bool discovering;                 /* the metadata is on its way */
     bool discovered;
     struct assay_fetch discovery;
     struct ngx_assay_timer discover_again;
