@@ -136,8 +136,6 @@ static enum assay_decide_step look(struct assay_decide *op, enum assay_decide_so
     return ASSAY_DECIDE_ASK;
 }
 
-/* Looks for what told of the token. What a token itself told is enough, unless the location wants
- * the server's word as well. */
 static enum assay_decide_step look_for(struct assay_decide *op, enum assay_told_by by,
                                        struct assay_pmac *pmac, int64_t now_s)
 {
@@ -145,16 +143,32 @@ static enum assay_decide_step look_for(struct assay_decide *op, enum assay_told_
     if (assay_provider_key(op->policy->scope[by], op->token, pmac, op->key, NULL) != ASSAY_OK) {
         return done(op, ASSAY_REASON_FAULT);
     }
-    enum assay_decide_step step = look(op, ASSAY_SOURCE_HIT, now_s);
-    if (by == ASSAY_TOLD_BY_SERVER) {
-        return step;
-    }
-    if (step == ASSAY_DECIDE_ASK) {
-        return ASSAY_DECIDE_JUDGE;
-    }
+    return look(op, ASSAY_SOURCE_HIT, now_s);
+}
+
+/* The server's word. */
+static enum assay_decide_step look_for_answer(struct assay_decide *op, struct assay_pmac *pmac,
+                                              int64_t now_s)
+{
+    return look_for(op, ASSAY_TOLD_BY_SERVER, pmac, now_s);
+}
+
+/* A signed token has been judged. That is enough, unless the location wants the server's word too.
+ */
+static enum assay_decide_step settle(struct assay_decide *op, struct assay_pmac *pmac,
+                                     int64_t now_s)
+{
     return op->reason == ASSAY_REASON_OK && op->policy->introspect_jwt == ASSAY_INTROSPECT_ALWAYS
-               ? look_for(op, ASSAY_TOLD_BY_SERVER, pmac, now_s)
-               : step;
+               ? look_for_answer(op, pmac, now_s)
+               : ASSAY_DECIDE_DONE;
+}
+
+static enum assay_decide_step look_for_judgement(struct assay_decide *op, struct assay_pmac *pmac,
+                                                 int64_t now_s)
+{
+    return look_for(op, ASSAY_TOLD_BY_TOKEN, pmac, now_s) == ASSAY_DECIDE_ASK
+               ? ASSAY_DECIDE_JUDGE
+               : settle(op, pmac, now_s);
 }
 
 enum assay_decide_step assay_decide_begin(struct assay_decide *op,
@@ -178,14 +192,11 @@ enum assay_decide_step assay_decide_begin(struct assay_decide *op,
         return done(op, ASSAY_REASON_MALFORMED);
     }
     enum assay_guard_mode mode = op->policy->provider->mode;
-    if (mode == ASSAY_GUARD_MODE_OPAQUE) {
-        return look_for(op, ASSAY_TOLD_BY_SERVER, pmac, now_s);
-    }
-    if (assay_local_is_signed(op->token)) {
-        return look_for(op, ASSAY_TOLD_BY_TOKEN, pmac, now_s);
+    if (mode != ASSAY_GUARD_MODE_OPAQUE && assay_local_is_signed(op->token)) {
+        return look_for_judgement(op, pmac, now_s);
     }
     return mode == ASSAY_GUARD_MODE_JWT ? done(op, ASSAY_REASON_INVALID)
-                                        : look_for(op, ASSAY_TOLD_BY_SERVER, pmac, now_s);
+                                        : look_for_answer(op, pmac, now_s);
 }
 
 /* --- signed tokens --- */
@@ -214,7 +225,7 @@ static enum assay_decide_step want_key(struct assay_decide *op,
         return done(op, ASSAY_REASON_INVALID);
     }
     if (op->policy->introspect_jwt != ASSAY_INTROSPECT_NEVER) {
-        return look_for(op, ASSAY_TOLD_BY_SERVER, pmac, now_s);
+        return look_for_answer(op, pmac, now_s);
     }
     bool trouble = keys->known == NULL || keys->in_trouble;
     return done(op, trouble ? ASSAY_REASON_UNREACHABLE : ASSAY_REASON_INVALID);
@@ -225,9 +236,7 @@ static enum assay_decide_step take_told(struct assay_decide *op, const struct as
 {
     keep_told(op, told, host->me, now_s);
     assay_decide_told(op, &told->kept, ASSAY_SOURCE_LOCAL, now_s);
-    return op->reason == ASSAY_REASON_OK && op->policy->introspect_jwt == ASSAY_INTROSPECT_ALWAYS
-               ? look_for(op, ASSAY_TOLD_BY_SERVER, host->pmac, now_s)
-               : ASSAY_DECIDE_DONE;
+    return settle(op, host->pmac, now_s);
 }
 
 enum assay_decide_step assay_decide_judge(struct assay_decide *op,
@@ -254,7 +263,7 @@ enum assay_decide_step assay_decide_judge(struct assay_decide *op,
         return want_key(op, keys, host->pmac, now_s);
     case ASSAY_LOCAL_FOREIGN:
         return op->policy->provider->mode == ASSAY_GUARD_MODE_AUTO
-                   ? look_for(op, ASSAY_TOLD_BY_SERVER, host->pmac, now_s)
+                   ? look_for_answer(op, host->pmac, now_s)
                    : done(op, ASSAY_REASON_INVALID);
     case ASSAY_LOCAL_FAULT:
         break;
