@@ -128,10 +128,17 @@ class AuthorizationServer(Peer):
 
     def __init__(self, answers=None, tls=None, port=0, delay=0):
         self.answers, self.delay, self.misbehave, self.metadata = dict(answers or {}), delay, None, None
+        self.documents = {}  # by path, what a GET gets: JSON, bytes that are the whole response, or a function as in `answers`
         super().__init__(tls, port)
         self.url = f"{'https' if tls else 'http'}://localhost:{self.port}/introspect"
 
     def answer(self, connection, request):
+        if request.method == "GET" and request.target in self.documents:
+            said = self.documents[request.target]
+            if callable(said):
+                return said(connection, request)
+            connection.sendall(said if isinstance(said, bytes) else response(said))
+            return True
         if request.method == "GET" and self.metadata is not None:
             connection.sendall(response(self.metadata) if request.target in self.metadata_at else response({}, 404))
             return True
@@ -146,6 +153,11 @@ class AuthorizationServer(Peer):
         return True
 
     metadata_at = ("/.well-known/oauth-authorization-server",)
+
+    def fetched(self, path):
+        """How often a document was."""
+        with self.lock:
+            return sum(1 for r in self.requests if r.method == "GET" and r.target == path)
 
     def count(self, token=None):
         with self.lock:
