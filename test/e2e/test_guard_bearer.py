@@ -199,7 +199,7 @@ def test_a_bad_token_is_refused_before_the_body_is_read(guard):
     head = "POST /api/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer dead\r\nContent-Length: 1000000000\r\n"
     for more in ("", "Expect: 100-continue\r\n"):
         replies = guard.raw((head + more + "\r\n").encode() + (b"" if more else b"x" * 1000))
-        assert [r.status for r in replies] == [413] or [r.status for r in replies] == [401], [r.raw for r in replies]
+        assert [r.status for r in replies] == [413]  # nginx itself, as soon as it knows the location
     with Guard(peer=guard.peer, backend=guard.backend, http="client_max_body_size 0;") as wide:
         for more in ("", "Expect: 100-continue\r\n"):
             replies = wide.raw((head + more + "\r\n").encode() + (b"" if more else b"x" * 1000))

@@ -150,3 +150,33 @@ def test_a_challenge_names_the_scope_of_all_rules():
         assert reply.status == 403 and 'scope="read base write more"' in reply.header("WWW-Authenticate")
         reply = guard.call("/x", token=guard.allow("U", scope="read base"))
         assert reply.status == 403 and 'scope="read base write more"' in reply.header("WWW-Authenticate")
+
+
+# A-GW-14 A-GW-31: the judge asked by auth_request of the same nginx, with the client's own credentials
+def test_auth_request_asks_the_judge_of_the_same_nginx():
+    with Guard(locations=f"""
+            location = /judge {{ internal; assay_check corp max_age=0; assay_require scope read audience {API}; assay_set_header X-User $assay_sub; }}
+            location / {{ auth_request /judge; auth_request_set $user $upstream_http_x_user; auth_request_set $challenge $sent_http_www_authenticate;
+                auth_request_set $name $sent_http_x_user; proxy_set_header X-Name $name; add_header X-Challenge $challenge always; proxy_pass {{backend}}; }}""") as guard:
+        token = guard.allow("judged-token")
+        assert guard.call("/x", token=token).status == 200 and guard.peer.count(token) == 1
+        assert guard.backend.last.header("X-Name") == "alice"
+        before = guard.passed()
+        reply = guard.call("/x")
+        assert reply.status == 401 and reply.header("WWW-Authenticate") == 'Bearer realm="api"'
+        reply = guard.call("/x", token="judged-dead")
+        assert reply.status == 401 and 'error="invalid_token"' in reply.header("WWW-Authenticate")
+        assert guard.call("/x", token=guard.allow("judged-little", scope="write")).status == 403
+        guard.peer.misbehave = lambda c, r: False
+        assert guard.call("/x", token="judged-trouble").status == 500  # all that auth_request makes of 503
+        assert guard.call("/judge", token=token).status == 404 and guard.passed() == before
+
+
+# docs/guard.md: nginx folds the names of variables
+def test_a_claim_that_is_not_in_lower_case_wants_a_name_of_its_own():
+    with Guard(http="assay_claim_set $user userName;", locations="""
+            location / { assay_guard corp; add_header X-Folded "<$assay_claim_userName>"; add_header X-Set "<$user>"; add_header X-Low "<$assay_claim_username>"; proxy_pass {backend}; }""") as guard:
+        reply = guard.call("/x", token=guard.allow("claims-1", userName="Alice"))
+        assert (reply.header("X-Folded"), reply.header("X-Set"), reply.header("X-Low")) == ("<>", "<Alice>", "<>")
+        reply = guard.call("/x", token=guard.allow("claims-2", username="alice"))
+        assert (reply.header("X-Folded"), reply.header("X-Set"), reply.header("X-Low")) == ("<alice>", "<>", "<alice>")

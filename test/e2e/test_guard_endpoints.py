@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import ssl
 import threading
 import time
@@ -207,7 +208,7 @@ def test_a_server_that_flaps():
         revoked, born = {}, ["doomed-0"]
 
         def client(n):
-            while not stop.is_set():
+            while not stop.wait(0.01):
                 token = living[n] if n < 4 else born[-min(len(born), 1 + len(calls) % 12)]  # one that lives, or ended a while ago
                 ended, begun = revoked.get(token), time.monotonic()
                 status = guard.call(token=token).status
@@ -303,3 +304,52 @@ def test_a_new_certificate_is_a_new_handshake(tmp_path):
             assert own.count() == 0
     finally:
         own.stop()
+
+
+# REL-16: metadata that is on its way, or is waited for, keeps no old worker and is worth no line
+@pytest.mark.parametrize("slow", [True, False], ids=["under way", "to be tried again"])
+def test_a_reload_while_the_endpoint_is_looked_up(slow):
+    gate = threading.Event()
+
+    def how(connection, request):
+        gate.wait(20)
+        return False
+
+    with AuthorizationServer() as own:
+        own.documents["/.well-known/oauth-authorization-server"] = own.documents["/.well-known/openid-configuration"] = how if slow else response({}, 404)
+        with Guard(peer=own, corp=f"issuer http://localhost:{own.port}; client_id g; client_secret_file {{dir}}/secret; timeout 15s;") as guard:
+            wait_until(lambda: own.requests, what="it is looked up")
+            at, old = len(guard.log()), guard.worker_pids()
+            guard.reload()
+            wait_until(lambda: not set(old) & set(guard.worker_pids()), seconds=8, what="the old workers are gone")
+            gate.set()
+            lines = [line for line in guard.log()[at:].splitlines() if any(f"[{level}]" in line for level in ("warn", "error", "crit", "alert", "emerg"))]
+            assert not [line for line in lines if "no metadata" not in line]
+            assert slow is False or lines == []
+
+
+# A-GW-24 guard_herd: ten thousand at once for one token that nobody knows yet
+@pytest.mark.skipif(not os.environ.get("ASSAY_DEEP"), reason="ten thousand connections; set ASSAY_DEEP")
+def test_ten_thousand_ask_once():
+    count = 10000
+    gate = threading.Event()
+
+    def how(connection, request):
+        gate.wait(60)
+        connection.sendall(response(live()))
+        return True
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with Guard(workers=2, connections=count + 100, provider="timeout 60s; connect_timeout 1s;", locations="location /api/ { assay_guard corp; empty_gif; }") as guard:
+        guard.peer.misbehave = how
+        clients = [guard.connect(timeout=120) for _ in range(count)]
+        for client in clients:
+            client.sendall(b"GET /api/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer herd-token\r\nConnection: close\r\n\r\n")
+        wait_until(lambda: guard.peer.count("herd-token") == 1, what="one has asked")
+        gate.set()
+        for client in clients:
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+            client.close()
+        assert guard.peer.count("herd-token") == 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -37,7 +37,8 @@ PLACES = """
         location /index/ { root {dir}; index a.html; assay_guard corp; assay_require scope admin; }
 
         location /ssi/ { ssi on; root {dir}; }
-        location /add/ { assay_guard off; add_after_body /strict/part; root {dir}; }
+        location /add/ { default_type text/html; add_before_body /api/part; add_after_body /strict/part; root {dir}; }
+        location /slice/ { assay_guard corp max_age=0; slice 1k; proxy_set_header Range $slice_range; proxy_pass {backend}; }
         location /auth/ { auth_request /api/judge; proxy_pass {backend}; }
         location /static/ { assay_guard corp; root {dir}; }
         location /outer/ { assay_guard corp; proxy_pass {backend};
@@ -53,7 +54,15 @@ PLACES = """
 """
 
 
+BODY = bytes(i % 251 for i in range(2500))
+
+
 def accel(connection, request):
+    if request.target.startswith("/slice/"):
+        first, last = (int(n) for n in request.header("Range").removeprefix("bytes=").split("-"))
+        part = BODY[first:last + 1]
+        connection.sendall(f"HTTP/1.1 206 X\r\nContent-Range: bytes {first}-{first + len(part) - 1}/{len(BODY)}\r\nETag: \"x\"\r\nContent-Length: {len(part)}\r\n\r\n".encode() + part)
+        return False
     if request.target.startswith("/accel/"):
         connection.sendall(b"HTTP/1.1 200 OK\r\nX-Accel-Redirect: /strict/x\r\nContent-Length: 0\r\n\r\n")
         return False
@@ -73,9 +82,8 @@ def guard():
             (guard.dir / "ssi" / "p.html").write_text('[<!--# include virtual="/strict/part" -->][<!--# include virtual="/api/part" -->]')
             (guard.dir / "static" / "s.html").write_text("static secret")
             (guard.dir / "index" / "a.html").write_text("index secret")
-            (guard.dir / "add" / "a.html").write_text("body")
+            (guard.dir / "add" / "a.html").write_text("own text")
             (guard.dir / "users").write_text("u:{PLAIN}p\n")
-            guard.locations = "".join(line for line in PLACES.splitlines(True) if "add_after_body" not in line)
             guard.start()
             guard.allow("AT")
             guard.allow("ADMIN", scope="read admin")
@@ -164,9 +172,10 @@ def test_a_redirect_is_no_content(guard):
 def test_error_page_into_a_guarded_location_is_judged_there(guard):
     for path in ("/error/", "/error200/"):
         reply, _ = guarded(guard, path)
-        assert reply.status in (401, 404, 500) and b"page.html" not in reply.body
+        assert reply.status == (404 if path == "/error/" else 500)  # a refusal that would be a 200 is none
+        assert b"page.html" not in reply.body
         reply, _ = guarded(guard, path, "AT")
-        assert reply.status in (404, 200) and reply.body == b"page.html"
+        assert reply.status == (404 if path == "/error/" else 200) and reply.body == b"page.html"
 
 
 def test_error_page_of_a_refusal_keeps_status_and_challenge(guard):
@@ -208,6 +217,27 @@ def test_subrequests_are_judged_by_the_clients_token(guard):
     assert passed == ["/api/part"] and reply.body.count(b"from the back end") == 1
     reply, passed = guarded(guard, "/ssi/p.html", "ADMIN")
     assert sorted(passed) == ["/api/part", "/strict/part"] and reply.body.count(b"from the back end") == 2
+
+
+# A-GW-14
+def test_what_is_added_to_a_page_is_judged(guard):
+    reply, passed = guarded(guard, "/add/a.html")
+    assert reply.status == 200 and passed == [] and reply.body.count(b"own text") == 1
+    reply, passed = guarded(guard, "/add/a.html", "AT")
+    assert passed == ["/api/part"] and b"own text" in reply.body and reply.body.count(b"from the back end") == 1
+    reply, passed = guarded(guard, "/add/a.html", "ADMIN")
+    assert passed == ["/api/part", "/strict/part"] and reply.body.count(b"from the back end") == 2
+
+
+# A-GW-14: nginx asks for a slice at a time, by subrequests; they are one request, and one question
+def test_slices_are_judged(guard):
+    for token in (None, "dead"):
+        reply, passed = guarded(guard, "/slice/x", token)
+        assert reply.status == 401 and passed == []
+    guard.allow("slices")
+    reply, passed = guarded(guard, "/slice/x", "slices")
+    assert reply.status == 200 and reply.body == BODY and passed == ["/slice/x"] * 3
+    assert guard.peer.count("slices") == 1
 
 
 def test_auth_request_into_a_guarded_location_is_judged(guard):
