@@ -3,6 +3,8 @@
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
 
+#include <assert.h>
+
 #define SLOTS 16   /* issuers */
 #define TRIES 1000 /* for a lock that is held for microseconds */
 #define AGAIN_US                                                                                   \
@@ -192,6 +194,16 @@ static bool may_ask(const struct ngx_assay_keys *keys, int64_t now_us)
     return keys->url[0] != '\0' && (ring->asked_us == 0 || now_us - ring->asked_us >= pause_us);
 }
 
+static struct ngx_assay_waiter *take_first(ngx_queue_t *waiting)
+{
+    struct ngx_assay_waiter *waiter =
+        ngx_assay_around(ngx_queue_head(waiting), offsetof(struct ngx_assay_waiter, queue));
+    assert(waiter->queue.next != NULL && waiter->queue.prev != NULL); /* it is a ring */
+    ngx_queue_remove(&waiter->queue);
+    waiter->for_keys = false;
+    return waiter;
+}
+
 static void wake(struct ngx_assay_keys *keys)
 {
     ngx_queue_t now;
@@ -202,10 +214,7 @@ static void wake(struct ngx_assay_keys *keys)
     ngx_queue_add(&now, &keys->waiting);
     ngx_queue_init(&keys->waiting);
     while (!ngx_queue_empty(&now)) {
-        struct ngx_assay_waiter *waiter =
-            ngx_assay_around(ngx_queue_head(&now), offsetof(struct ngx_assay_waiter, queue));
-        ngx_queue_remove(&waiter->queue);
-        waiter->for_keys = false;
+        struct ngx_assay_waiter *waiter = take_first(&now);
         waiter->answered(waiter);
     }
 }
@@ -406,10 +415,7 @@ void ngx_assay_keys_close(struct ngx_assay_asker *asker)
     }
     assay_fetch_cancel(&keys->fetch);
     while (!ngx_queue_empty(&keys->waiting)) {
-        struct ngx_assay_waiter *waiter = ngx_assay_around(
-            ngx_queue_head(&keys->waiting), offsetof(struct ngx_assay_waiter, queue));
-        ngx_queue_remove(&waiter->queue);
-        waiter->for_keys = false;
+        (void)take_first(&keys->waiting);
     }
     if (keys->look.event.timer_set) {
         ngx_del_timer(&keys->look.event);
