@@ -3,7 +3,6 @@
 #include "base/limits.h"
 #include "host/nginx/ngx_assay_decision.h"
 #include "host/nginx/ngx_assay_setting.h"
-#include "http/authorization.h"
 #include "http/form.h"
 
 /* --- the list of fields --- */
@@ -231,12 +230,18 @@ static bool is_authorization(const ngx_table_elt_t *header, const void *names)
     return ngx_assay_headers_is_authorization(header);
 }
 
+/* As http/authorization.h has it, which takes the whole value apart. */
+static bool is_bearer(const ngx_str_t *value)
+{
+    static const struct assay_slice scheme = {(const uint8_t *)"bearer", 6};
+    return value->len >= scheme.len &&
+           (value->len == scheme.len || value->data[scheme.len] == ' ') &&
+           assay_slice_equal_nocase(assay_slice_of(value->data, scheme.len), scheme);
+}
+
 static ngx_int_t drop_authorization(ngx_http_request_t *r)
 {
-    struct assay_slice rest;
-    if (r->headers_in.authorization == NULL ||
-        assay_authorization_scheme(ngx_assay_slice(&r->headers_in.authorization->value), &rest) !=
-            ASSAY_SCHEME_BEARER) {
+    if (r->headers_in.authorization == NULL || !is_bearer(&r->headers_in.authorization->value)) {
         return NGX_OK;
     }
     r->headers_in.authorization = NULL;
