@@ -1,5 +1,6 @@
 """The guard with neighbours that nobody here wrote: authorization servers behind it, other proxies that ask its judge endpoint."""
 
+import base64
 import contextlib
 import gzip
 import json
@@ -14,6 +15,7 @@ import urllib.parse
 import urllib.request
 
 import pytest
+from authlib.jose import JsonWebKey
 
 from guard import API, Guard, wait_until
 from harness import ROOT, Server, basic, free_port
@@ -104,6 +106,51 @@ def test_two_receivers_are_told_different_keys():
         assert int(own.introspect(tokens[0], ("rs1", secrets["rs1"]), headers=[("Assay-Guard", "1")]).json["assay"]["as_of"]) > before
         identity = own.cli_json("store", "stat").get("log", "")
         assert identity == "" or told["rs1", 0]["log"] not in identity
+
+
+def private_keys(path, *algs):
+    """A new key for each of them, in a file for the provider; the key ids."""
+    kinds = {"RS256": ("RSA", 2048), "PS256": ("RSA", 2048), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
+    keys = []
+    for alg in algs:
+        key = JsonWebKey.generate_key(*kinds[alg], is_private=True)
+        keys.append({**key.as_dict(is_private=True), "kid": f"{alg}-{os.urandom(4).hex()}", "alg": alg, "use": "sig"})
+    return keys
+
+
+def test_signed_tokens_of_oidc_provider_and_its_new_keys(tmp_path):
+    """JWT access tokens of its own making, judged here; with new keys before the old ones, what either signed passes; then without the old ones."""
+    port, algs = free_port(), ("RS256", "PS256", "ES256", "EdDSA")
+    old, new = private_keys(tmp_path, *algs), private_keys(tmp_path, *algs)
+    url, me, keys = f"http://localhost:{port}", ("basic", PROVIDER_SECRET), tmp_path / "keys.json"
+    command = ["node", ROOT / "test" / "clients" / "oidc-provider.mjs", port, PROVIDER_SECRET, keys]
+    corp = f"issuer {url}; mode jwt; max_age 0;"
+    locations = "".join(f"location /{alg}/ {{ assay_guard corp; assay_require scope read audience https://api.example.com/{alg}; proxy_pass {{backend}}; }}" for alg in algs)
+
+    def issue(alg):
+        form = {"grant_type": "client_credentials", "scope": "read write", "resource": f"https://api.example.com/{alg}"}
+        return wait_until(lambda: post_form(f"{url}/token", form, me), what="a token")["access_token"]
+
+    def serves(some):
+        keys.write_text(json.dumps({"keys": some}))
+        return running(command, port, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    with serves(old):
+        tokens = {alg: issue(alg) for alg in algs}
+        guard = Guard(corp=corp, locations=locations)
+        assert guard.call("/ES256/x", token=tokens["ES256"]).status == 200
+    with guard:
+        for alg in algs:
+            assert guard.call(f"/{alg}/x", token=tokens[alg]).status == 200  # the provider is away, and its keys are known
+            assert guard.call(f"/{alg}/x").status == 401
+            assert guard.call(f"/{alg}/x", token=tokens[next(a for a in algs if a != alg)]).status == 401  # made for another API
+        with serves(new + old):
+            fresh = {alg: issue(alg) for alg in algs}
+            assert json.loads(base64.urlsafe_b64decode(fresh["ES256"].split(".")[0] + "=="))["kid"] == new[2]["kid"]
+            with Guard(corp=corp, locations=locations) as later:  # one that has seen neither
+                for alg in algs:
+                    assert later.call(f"/{alg}/x", token=fresh[alg]).status == later.call(f"/{alg}/x", token=tokens[alg]).status == 200
+                later.check_floor()
 
 
 @pytest.mark.parametrize("how", ["basic", "post"])
