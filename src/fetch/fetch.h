@@ -15,7 +15,9 @@
 
 /* How a fetcher works. Strings are copied. */
 struct assay_fetch_options {
-    const char *ca_file;  /* PEM; NULL: the system's authorities */
+    const char *ca_file;            /* PEM; NULL: the system's authorities */
+    struct assay_slice certificate; /* our own chain, PEM; empty: none. Not copied, like its key */
+    struct assay_slice certificate_key;
     bool allow_cleartext; /* http also to other machines than this one */
     int64_t connect_ms;   /* to a connection, name and TLS included */
     size_t max_body;      /* bytes of an answer */

@@ -61,6 +61,20 @@ struct curl_slist *assay_fetch_fields_make(const struct assay_fetch *fetch)
     return fields;
 }
 
+/* Borrowed, as the options are, and not read from a file, which who asks may not. */
+static struct curl_blob borrowed(struct assay_slice text)
+{
+    return (struct curl_blob){.data = (void *)(uintptr_t)text.data, .len = text.len};
+}
+
+static CURLcode set_certificate(CURL *curl, const struct assay_fetch_options *options)
+{
+    struct curl_blob certificate = borrowed(options->certificate);
+    struct curl_blob key = borrowed(options->certificate_key);
+    CURLcode rc = curl_easy_setopt(curl, CURLOPT_SSLCERT_BLOB, &certificate);
+    return rc ? rc : curl_easy_setopt(curl, CURLOPT_SSLKEY_BLOB, &key);
+}
+
 CURLcode assay_fetch_request_prepare(CURL *curl, const struct assay_fetch_options *options,
                                      const char *ca_file)
 {
@@ -78,7 +92,7 @@ CURLcode assay_fetch_request_prepare(CURL *curl, const struct assay_fetch_option
         rc = curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file);
         rc = rc ? rc : curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
     }
-    return rc;
+    return rc || options->certificate.len == 0 ? rc : set_certificate(curl, options);
 }
 
 CURLcode assay_fetch_request_set(CURL *curl, const struct assay_fetch *fetch,

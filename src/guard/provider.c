@@ -19,17 +19,40 @@ static void append_parameter(struct assay_buf *out, struct assay_slice name,
     assay_form_encode(value, out);
 }
 
+#define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+/* What shows who asks, if that is in the body (RFC 6749 section 2.3.1, RFC 7523 section 2.2, RFC
+ * 8705 section 2). */
+static void write_credentials(const struct assay_provider *provider, struct assay_slice assertion,
+                              struct assay_buf *body)
+{
+    switch (provider->auth) {
+    case ASSAY_GUARD_AUTH_BASIC:
+    case ASSAY_GUARD_AUTH_BEARER:
+        break;
+    case ASSAY_GUARD_AUTH_POST:
+        append_parameter(body, ASSAY_SLICE("client_id"), provider->client_id);
+        append_parameter(body, ASSAY_SLICE("client_secret"), provider->secret);
+        break;
+    case ASSAY_GUARD_AUTH_KEY:
+        append_parameter(body, ASSAY_SLICE("client_id"), provider->client_id);
+        append_parameter(body, ASSAY_SLICE("client_assertion_type"), ASSAY_SLICE(ASSERTION_TYPE));
+        append_parameter(body, ASSAY_SLICE("client_assertion"), assertion);
+        break;
+    case ASSAY_GUARD_AUTH_TLS:
+        append_parameter(body, ASSAY_SLICE("client_id"), provider->client_id);
+        break;
+    }
+}
+
 static void write_body(const struct assay_provider *provider, struct assay_slice token,
-                       struct assay_buf *body)
+                       struct assay_slice assertion, struct assay_buf *body)
 {
     append_parameter(body, provider->token_parameter, token);
     for (size_t i = 0; i < provider->parameter_count; i++) {
         append_parameter(body, provider->parameters[i].name, provider->parameters[i].value);
     }
-    if (provider->auth == ASSAY_GUARD_AUTH_POST) {
-        append_parameter(body, ASSAY_SLICE("client_id"), provider->client_id);
-        append_parameter(body, ASSAY_SLICE("client_secret"), provider->secret);
-    }
+    write_credentials(provider, assertion, body);
 }
 
 static void write_basic(const struct assay_provider *provider, struct assay_buf *out)
@@ -48,14 +71,17 @@ static void write_basic(const struct assay_provider *provider, struct assay_buf 
 }
 
 void assay_provider_ask(const struct assay_provider *provider, struct assay_slice token,
-                        struct assay_buf *body, struct assay_buf *authorization)
+                        struct assay_slice assertion, struct assay_buf *body,
+                        struct assay_buf *authorization)
 {
-    write_body(provider, token, body);
+    write_body(provider, token, assertion, body);
     switch (provider->auth) {
     case ASSAY_GUARD_AUTH_BASIC:
         write_basic(provider, authorization);
         break;
     case ASSAY_GUARD_AUTH_POST:
+    case ASSAY_GUARD_AUTH_KEY:
+    case ASSAY_GUARD_AUTH_TLS:
         break;
     case ASSAY_GUARD_AUTH_BEARER:
         assay_buf_append(authorization, ASSAY_SLICE("Bearer "));
@@ -187,7 +213,9 @@ static void write_identity(const struct assay_provider *provider, enum assay_tol
     append_part(out, provider->name);
     append_part(out, provider->issuer);
     append_part(out, provider->client_id);
-    append_part(out, provider->secret);
+    if (provider->auth != ASSAY_GUARD_AUTH_KEY) { /* a new key is of the same client */
+        append_part(out, provider->secret);
+    }
     append_part(out, provider->token_parameter);
     assay_buf_append_u64(out, (uint64_t)provider->auth);
     for (size_t i = 0; i < provider->endpoint_count; i++) {

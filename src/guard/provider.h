@@ -24,6 +24,8 @@ enum assay_guard_auth {
     ASSAY_GUARD_AUTH_BASIC = 0, /* client_secret_basic */
     ASSAY_GUARD_AUTH_POST,      /* client_secret_post */
     ASSAY_GUARD_AUTH_BEARER,    /* an access token of the guard's own */
+    ASSAY_GUARD_AUTH_KEY,       /* private_key_jwt: an assertion for each question */
+    ASSAY_GUARD_AUTH_TLS,       /* tls_client_auth, self_signed_tls_client_auth (RFC 8705) */
 };
 
 /* Which tokens are judged here, by the issuer's keys, and which are asked about. */
@@ -46,7 +48,8 @@ struct assay_provider {
     size_t endpoint_count;                             /* 0: discovered from the issuer */
     enum assay_guard_auth auth;
     struct assay_slice client_id;
-    struct assay_slice secret;          /* or, for ASSAY_GUARD_AUTH_BEARER, the access token */
+    struct assay_slice secret;          /* or the access token, or the private key, as a JWK */
+    bool may_ask;                       /* it has credentials: else nobody is asked */
     struct assay_slice token_parameter; /* "token" */
     const struct assay_parameter *parameters; /* sent besides */
     size_t parameter_count;
@@ -61,10 +64,12 @@ struct assay_provider {
 };
 
 /* Appends the body of the introspection request for `token` (RFC 7662 section 2.1), and the value
- * of its Authorization field; nothing to the latter where the credentials are in the body. Look at
- * `spent` of both; wipe both, which hold secrets. */
+ * of its Authorization field; nothing to the latter where the credentials are in the body or
+ * elsewhere. `assertion` is one for this question alone (guard/assertion.h), for
+ * ASSAY_GUARD_AUTH_KEY. Look at `spent` of both; wipe both, which hold secrets. */
 void assay_provider_ask(const struct assay_provider *provider, struct assay_slice token,
-                        struct assay_buf *body, struct assay_buf *authorization);
+                        struct assay_slice assertion, struct assay_buf *body,
+                        struct assay_buf *authorization);
 
 /* What came back, read by whoever fetched it. */
 struct assay_provider_reply {

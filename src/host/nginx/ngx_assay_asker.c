@@ -168,6 +168,23 @@ void ngx_assay_ask_cancel(struct ngx_assay_waiter *waiter)
 
 /* --- the life of a worker --- */
 
+/* The configuration has looked at the key. */
+static bool open_own_key(struct ngx_assay_asker *asker)
+{
+    struct assay_error error = {.what = "no memory"};
+    asker->own_memory = ngx_alloc(ASSAY_ASSERTION_ARENA, ngx_cycle->log);
+    if (asker->own_memory != NULL) {
+        assay_arena_init(&asker->own_arena, asker->own_memory, ASSAY_ASSERTION_ARENA);
+        if (assay_assertion_open(asker->provider->core.secret, &asker->own_arena, &asker->own_key,
+                                 &error) == ASSAY_OK) {
+            return true;
+        }
+    }
+    ngx_log_error(NGX_LOG_EMERG, ngx_cycle->log, 0, "assay: provider \"%V\": its key: %s",
+                  &asker->provider->name, error.what);
+    return false;
+}
+
 bool ngx_assay_asker_open(struct ngx_assay_asker *asker, struct ngx_assay_provider *provider)
 {
     struct assay_error error = {0};
@@ -176,6 +193,8 @@ bool ngx_assay_asker_open(struct ngx_assay_asker *asker, struct ngx_assay_provid
         .allow_cleartext = provider->allow_cleartext,
         .connect_ms = provider->connect_ms,
         .max_body = ASSAY_MAX_ANSWER,
+        .certificate = ngx_assay_slice(&provider->certificate),
+        .certificate_key = ngx_assay_slice(&provider->certificate_key),
     };
     asker->provider = provider;
     asker->budget = FIRST_BUDGET;
@@ -196,6 +215,9 @@ bool ngx_assay_asker_open(struct ngx_assay_asker *asker, struct ngx_assay_provid
     if (provider->core.mode != ASSAY_GUARD_MODE_OPAQUE && !ngx_assay_keys_open(asker)) {
         return false;
     }
+    if (provider->core.auth == ASSAY_GUARD_AUTH_KEY && !open_own_key(asker)) {
+        return false;
+    }
     return !ngx_assay_discovery_is_wanted(&provider->core) || ngx_assay_discovery_begin(asker);
 }
 
@@ -203,6 +225,11 @@ void ngx_assay_asker_close(struct ngx_assay_asker *asker)
 {
     ngx_assay_discovery_end(asker);
     ngx_assay_keys_close(asker);
+    if (asker->own_memory != NULL) {
+        assay_assertion_close(&asker->own_key);
+        assay_arena_release(&asker->own_arena);
+        ngx_free(asker->own_memory);
+    }
     for (size_t i = 0; i < sizeof(asker->table) / sizeof(asker->table[0]); i++) {
         ngx_queue_t *at = ngx_queue_head(&asker->table[i]);
         while (at != ngx_queue_sentinel(&asker->table[i])) {

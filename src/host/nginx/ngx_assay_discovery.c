@@ -43,7 +43,7 @@ static void fail(struct ngx_assay_asker *asker, const char *what)
 
 static bool wants_endpoint(const struct assay_provider *provider)
 {
-    return provider->endpoint_count == 0 && provider->secret.len != 0;
+    return provider->endpoint_count == 0 && provider->may_ask;
 }
 
 static bool wants_keys(const struct assay_provider *provider)

@@ -29,7 +29,9 @@ struct ngx_assay_place {
 struct ngx_assay_provider {
     struct assay_provider core;
     ngx_str_t name;
-    ngx_str_t ca_file; /* empty: the system's authorities */
+    ngx_str_t ca_file;     /* empty: the system's authorities */
+    ngx_str_t certificate; /* the guard's own, PEM; empty: it has none */
+    ngx_str_t certificate_key;
     int64_t connect_ms;
     int64_t whole_ms;
     ngx_uint_t retries;

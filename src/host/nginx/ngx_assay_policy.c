@@ -190,7 +190,7 @@ static const char *jwt_fault(const struct ngx_assay_guard_loc_conf *conf)
         return "a provider whose tokens are judged here, and no \"assay_require audience\": a "
                "token made for another API would pass";
     }
-    return core->secret.len == 0 && introspect_jwt(conf) != ASSAY_INTROSPECT_NEVER
+    return !core->may_ask && introspect_jwt(conf) != ASSAY_INTROSPECT_NEVER
                ? "introspect_jwt= with a provider that has no credentials to ask with"
                : NULL;
 }

@@ -3,6 +3,7 @@
 #define ASSAY_HOST_NGX_ASSAY_QUESTION_H
 
 #include "fetch/fetch.h"
+#include "guard/assertion.h"
 #include "host/nginx/ngx_assay_asker.h"
 #include "host/nginx/ngx_assay_event.h"
 #include "jose/jwks.h"
@@ -86,6 +87,9 @@ struct ngx_assay_asker {
     struct ngx_assay_trouble_log rejected; /* of our credentials */
     struct ngx_assay_trouble_log troubled;
     struct ngx_assay_keys keys;
+    struct assay_assertion_key own_key; /* the guard's; signer NULL: it needs none */
+    struct assay_arena own_arena;
+    void *own_memory;
     /* discovery */
     uint8_t issuer[ASSAY_SHA256_LEN]; /* its digest */
     bool discovering;                 /* the metadata is on its way */

@@ -15,7 +15,15 @@ static size_t letter_room(const struct assay_provider *core, size_t token_len)
     for (size_t i = 0; i < core->parameter_count; i++) {
         plain += core->parameters[i].name.len + core->parameters[i].value.len + 2;
     }
-    return 8 * plain + 256;
+    size_t assertion = core->auth == ASSAY_GUARD_AUTH_KEY ? ASSAY_MAX_ASSERTION : 0;
+    return 8 * plain + 512 + assertion;
+}
+
+static bool sign(struct ngx_assay_asker *asker, struct assay_buf *out)
+{
+    const struct assay_provider *core = &asker->provider->core;
+    return assay_assertion_write(&asker->own_key, core->client_id, core->issuer, ngx_assay_now_s(),
+                                 out, NULL) == ASSAY_OK;
 }
 
 static bool write_letter(struct ngx_assay_question *q)
@@ -23,15 +31,22 @@ static bool write_letter(struct ngx_assay_question *q)
     const struct assay_provider *core = &q->asker->provider->core;
     struct assay_buf body;
     struct assay_buf authorization;
+    struct assay_buf assertion;
+    uint8_t room[ASSAY_MAX_ASSERTION];
     size_t half = letter_room(core, q->token_len);
     q->letter_size = 2 * half;
     q->letter = ngx_alloc(q->letter_size, ngx_cycle->log);
     if (q->letter == NULL) {
         return false;
     }
+    assay_buf_init(&assertion, room, sizeof(room));
     assay_buf_init(&body, q->letter, half);
     assay_buf_init(&authorization, q->letter + half, half - 1);
-    assay_provider_ask(core, assay_slice_of(q->token, q->token_len), &body, &authorization);
+    if (core->auth == ASSAY_GUARD_AUTH_KEY && !sign(q->asker, &assertion)) {
+        return false;
+    }
+    assay_provider_ask(core, assay_slice_of(q->token, q->token_len), assay_buf_slice(&assertion),
+                       &body, &authorization);
     q->letter[half + authorization.len] = '\0';
     q->fetch.body = assay_buf_slice(&body);
     q->fetch.authorization = authorization.len == 0 ? NULL : (const char *)q->letter + half;

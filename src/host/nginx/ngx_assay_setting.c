@@ -97,6 +97,22 @@ char *ngx_assay_read_secret(ngx_conf_t *cf, ngx_str_t *path, size_t max, ngx_str
                           : NGX_CONF_OK;
 }
 
+char *ngx_assay_read_text(ngx_conf_t *cf, ngx_str_t *path, size_t max, ngx_str_t *ret)
+{
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+    if (!read_file(cf, path, max, ret)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno, "the file \"%V\" cannot be read", path);
+        return NGX_CONF_ERROR;
+    }
+    if (ret->len == 0 || ret->len > max) {
+        return ngx_assay_refuse(cf, "the file \"%V\" is empty or too long", path);
+    }
+    ret->data[ret->len] = '\0';
+    return NGX_CONF_OK;
+}
+
 ngx_str_t ngx_assay_claim_pointer(ngx_pool_t *pool, const ngx_str_t *name)
 {
     ngx_str_t pointer = *name;

@@ -21,6 +21,9 @@ bool ngx_assay_read_ms(ngx_str_t *value, int64_t *ret);
  * one, and one with other bytes than printable ASCII. */
 char *ngx_assay_read_secret(ngx_conf_t *cf, ngx_str_t *path, size_t max, ngx_str_t *ret);
 
+/* The same of a file of several lines: all of it, which ends with a NUL that does not count. */
+char *ngx_assay_read_text(ngx_conf_t *cf, ngx_str_t *path, size_t max, ngx_str_t *ret);
+
 /* The JSON pointer of the claim that an operator calls `name`: that itself where it begins with
  * '/', else the top-level member of that name. len 0 when memory is out, or the pointer malformed.
  */
