@@ -3,53 +3,49 @@
 
 #include "base/limits.h"
 #include "fetch/fetch.h"
-#include "guard/assertion.h"
+#include "host/nginx/ngx_assay_provider_block.h"
 #include "host/nginx/ngx_assay_setting.h"
 #include "jose/alg.h"
 #include "oauth/issuer.h"
-
-#define MAX_PEM 65536 /* bytes of a certificate with its chain, or of a key */
-
-/* What a block is read into; gone when it has been read. */
-struct block {
-    struct ngx_assay_provider *provider;
-    ngx_array_t parameters; /* of struct assay_parameter */
-    ngx_str_t secret_file;
-    ngx_str_t bearer_file;
-    ngx_str_t key_file;
-    ngx_uint_t seen; /* a bit for each row of the table below */
-    bool auth_said;
-};
 
 /* One directive of the block. */
 struct row {
     const char *name;
     ngx_uint_t most; /* arguments, at least one */
     bool repeatable;
-    char *(*read)(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count);
+    ngx_assay_provider_word_pt *read;
 };
 
-static char *wanted(ngx_conf_t *cf, const ngx_str_t *found, const char *right)
+/* --- refusals --- */
+
+char *ngx_assay_provider_wanted(ngx_conf_t *cf, const ngx_str_t *found, const char *right)
 {
     return ngx_assay_refuse(cf, "\"%V\" in \"%V\": %s", found, &((ngx_str_t *)cf->args->elts)[0],
                             right);
 }
 
+char *ngx_assay_provider_lacks(ngx_conf_t *cf, const struct ngx_assay_provider_block *block,
+                               const char *what)
+{
+    return ngx_assay_refuse(cf, "\"assay_provider %V\" %s", &block->provider->name, what);
+}
+
 /* --- rows --- */
 
-static char *read_issuer(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_issuer(ngx_conf_t *cf, struct ngx_assay_provider_block *block, ngx_str_t *values,
+                         ngx_uint_t count)
 {
     const char *fault = assay_issuer_fault(ngx_assay_slice(&values[0]));
     (void)count;
     if (fault != NULL) {
-        return wanted(cf, &values[0], fault);
+        return ngx_assay_provider_wanted(cf, &values[0], fault);
     }
     block->provider->core.issuer = ngx_assay_slice(&values[0]);
     return NGX_CONF_OK;
 }
 
-static char *read_endpoints(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                            ngx_uint_t count)
+static char *read_endpoints(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                            ngx_str_t *values, ngx_uint_t count)
 {
     struct assay_provider *core = &block->provider->core;
     (void)cf;
@@ -60,84 +56,8 @@ static char *read_endpoints(ngx_conf_t *cf, struct block *block, ngx_str_t *valu
     return NGX_CONF_OK;
 }
 
-static char *read_client_id(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                            ngx_uint_t count)
-{
-    (void)count;
-    if (values[0].len == 0 || values[0].len > ASSAY_MAX_CLIENT_ID) {
-        return wanted(cf, &values[0], "a client id of 1 to 256 bytes is wanted");
-    }
-    block->provider->core.client_id = ngx_assay_slice(&values[0]);
-    return NGX_CONF_OK;
-}
-
-static char *read_secret_file(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                              ngx_uint_t count)
-{
-    (void)cf;
-    (void)count;
-    block->secret_file = values[0];
-    return NGX_CONF_OK;
-}
-
-static char *read_bearer_file(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                              ngx_uint_t count)
-{
-    (void)cf;
-    (void)count;
-    block->bearer_file = values[0];
-    return NGX_CONF_OK;
-}
-
-static char *read_key_file(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
-{
-    (void)cf;
-    (void)count;
-    block->key_file = values[0];
-    return NGX_CONF_OK;
-}
-
-static char *read_certificate(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                              ngx_uint_t count)
-{
-    (void)count;
-    return ngx_assay_read_text(cf, &values[0], MAX_PEM, &block->provider->certificate);
-}
-
-static char *read_certificate_key(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                                  ngx_uint_t count)
-{
-    (void)count;
-    return ngx_assay_read_text(cf, &values[0], MAX_PEM, &block->provider->certificate_key);
-}
-
-static char *read_auth(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
-{
-    static const struct {
-        const char *name;
-        enum assay_guard_auth auth;
-    } methods[] = {
-        {"client_secret_basic", ASSAY_GUARD_AUTH_BASIC},
-        {"client_secret_post", ASSAY_GUARD_AUTH_POST},
-        {"bearer", ASSAY_GUARD_AUTH_BEARER},
-        {"private_key_jwt", ASSAY_GUARD_AUTH_KEY},
-        {"tls_client_auth", ASSAY_GUARD_AUTH_TLS},
-        {"self_signed_tls_client_auth", ASSAY_GUARD_AUTH_TLS},
-    };
-    (void)count;
-    block->auth_said = true;
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        if (ngx_assay_is(&values[0], methods[i].name)) {
-            block->provider->core.auth = methods[i].auth;
-            return NGX_CONF_OK;
-        }
-    }
-    return wanted(cf, &values[0],
-                  "it is client_secret_basic, client_secret_post, private_key_jwt, "
-                  "tls_client_auth, self_signed_tls_client_auth or bearer");
-}
-
-static char *read_mode(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_mode(ngx_conf_t *cf, struct ngx_assay_provider_block *block, ngx_str_t *values,
+                       ngx_uint_t count)
 {
     static const char *const names[] = {"opaque", "jwt", "auto"};
     (void)count;
@@ -147,10 +67,11 @@ static char *read_mode(ngx_conf_t *cf, struct block *block, ngx_str_t *values, n
             return NGX_CONF_OK;
         }
     }
-    return wanted(cf, &values[0], "it is opaque, jwt or auto");
+    return ngx_assay_provider_wanted(cf, &values[0], "it is opaque, jwt or auto");
 }
 
-static char *read_jwks_uri(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_jwks_uri(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                           ngx_str_t *values, ngx_uint_t count)
 {
     (void)count;
     (void)cf;
@@ -158,16 +79,18 @@ static char *read_jwks_uri(ngx_conf_t *cf, struct block *block, ngx_str_t *value
     return NGX_CONF_OK;
 }
 
-static char *read_jwt_type(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_jwt_type(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                           ngx_str_t *values, ngx_uint_t count)
 {
     (void)count;
     block->provider->core.jwt_type = ngx_assay_slice(&values[0]);
-    return values[0].len != 0 ? NGX_CONF_OK
-                              : wanted(cf, &values[0], "a type is wanted, as in at+jwt");
+    return values[0].len != 0
+               ? NGX_CONF_OK
+               : ngx_assay_provider_wanted(cf, &values[0], "a type is wanted, as in at+jwt");
 }
 
-static char *read_jwt_algorithms(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                                 ngx_uint_t count)
+static char *read_jwt_algorithms(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                                 ngx_str_t *values, ngx_uint_t count)
 {
     uint32_t *algorithms = &block->provider->core.jwt_algorithms;
     *algorithms = 0;
@@ -175,14 +98,16 @@ static char *read_jwt_algorithms(ngx_conf_t *cf, struct block *block, ngx_str_t 
         uint32_t one = 0;
         if (!assay_alg_set_read(ngx_assay_slice(&values[i]), &one) ||
             (one & ASSAY_ALGS_SHARED) != 0) {
-            return wanted(cf, &values[i], "an algorithm with a public key is wanted, as in RS256");
+            return ngx_assay_provider_wanted(
+                cf, &values[i], "an algorithm with a public key is wanted, as in RS256");
         }
         *algorithms |= one;
     }
     return NGX_CONF_OK;
 }
 
-static char *read_ca_file(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_ca_file(ngx_conf_t *cf, struct ngx_assay_provider_block *block, ngx_str_t *values,
+                          ngx_uint_t count)
 {
     (void)count;
     block->provider->ca_file = values[0];
@@ -202,48 +127,53 @@ static char *read_time(ngx_conf_t *cf, ngx_str_t *value, int64_t least_ms, int64
 {
     return ngx_assay_read_ms(value, ret) && *ret >= least_ms
                ? NGX_CONF_OK
-               : wanted(cf, value, "a time with its unit is wanted, as in 3s or 500ms");
+               : ngx_assay_provider_wanted(cf, value,
+                                           "a time with its unit is wanted, as in 3s or 500ms");
 }
 
-static char *read_connect_timeout(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                                  ngx_uint_t count)
+static char *read_connect_timeout(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                                  ngx_str_t *values, ngx_uint_t count)
 {
     (void)count;
     return read_time(cf, &values[0], 1, &block->provider->connect_ms);
 }
 
-static char *read_timeout(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_timeout(ngx_conf_t *cf, struct ngx_assay_provider_block *block, ngx_str_t *values,
+                          ngx_uint_t count)
 {
     (void)count;
     return read_time(cf, &values[0], 1, &block->provider->whole_ms);
 }
 
-static char *read_max_age(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_max_age(ngx_conf_t *cf, struct ngx_assay_provider_block *block, ngx_str_t *values,
+                          ngx_uint_t count)
 {
     (void)count;
     return read_time(cf, &values[0], 0, &block->provider->core.max_age_ms);
 }
 
-static char *read_staleness(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                            ngx_uint_t count)
+static char *read_staleness(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                            ngx_str_t *values, ngx_uint_t count)
 {
     (void)count;
     return read_time(cf, &values[0], 0, &block->provider->core.staleness_ms);
 }
 
-static char *read_inactive_age(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                               ngx_uint_t count)
+static char *read_inactive_age(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                               ngx_str_t *values, ngx_uint_t count)
 {
     (void)count;
     return read_time(cf, &values[0], 0, &block->provider->core.inactive_age_ms);
 }
 
-static char *read_leeway(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_leeway(ngx_conf_t *cf, struct ngx_assay_provider_block *block, ngx_str_t *values,
+                         ngx_uint_t count)
 {
     int64_t ms = 0;
     (void)count;
     if (!ngx_assay_read_ms(&values[0], &ms) || ms > 300000) {
-        return wanted(cf, &values[0], "a time with its unit is wanted, 0 to 300s");
+        return ngx_assay_provider_wanted(cf, &values[0],
+                                         "a time with its unit is wanted, 0 to 300s");
     }
     block->provider->core.leeway_s = ms / 1000;
     return NGX_CONF_OK;
@@ -261,14 +191,15 @@ static char *read_count(ngx_conf_t *cf, ngx_str_t *value, ngx_int_t least, ngx_i
     return NGX_CONF_OK;
 }
 
-static char *read_retries(ngx_conf_t *cf, struct block *block, ngx_str_t *values, ngx_uint_t count)
+static char *read_retries(ngx_conf_t *cf, struct ngx_assay_provider_block *block, ngx_str_t *values,
+                          ngx_uint_t count)
 {
     (void)count;
     return read_count(cf, &values[0], 0, ASSAY_MAX_ENDPOINTS, &block->provider->retries);
 }
 
-static char *read_max_asking(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                             ngx_uint_t count)
+static char *read_max_asking(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                             ngx_str_t *values, ngx_uint_t count)
 {
     char *rc = read_count(cf, &values[0], 1, 1024, &block->provider->asking_max);
     block->provider->asking_address_max =
@@ -279,49 +210,51 @@ static char *read_max_asking(ngx_conf_t *cf, struct block *block, ngx_str_t *val
                : rc;
 }
 
-static char *read_token_parameter(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                                  ngx_uint_t count)
+static char *read_token_parameter(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                                  ngx_str_t *values, ngx_uint_t count)
 {
     (void)count;
     block->provider->core.token_parameter = ngx_assay_slice(&values[0]);
     return values[0].len != 0 ? NGX_CONF_OK
-                              : wanted(cf, &values[0], "the name of a form parameter is wanted");
+                              : ngx_assay_provider_wanted(cf, &values[0],
+                                                          "the name of a form parameter is wanted");
 }
 
-static char *read_parameter(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                            ngx_uint_t count)
+static char *read_parameter(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                            ngx_str_t *values, ngx_uint_t count)
 {
     struct assay_parameter *parameter =
         block->parameters.nelts == ASSAY_MAX_PARAMETERS ? NULL : ngx_array_push(&block->parameters);
     if (parameter == NULL || count != 2 || values[0].len == 0) {
-        return wanted(cf, &values[0], "NAME VALUE is wanted, at most 16 times");
+        return ngx_assay_provider_wanted(cf, &values[0], "NAME VALUE is wanted, at most 16 times");
     }
     parameter->name = ngx_assay_slice(&values[0]);
     parameter->value = ngx_assay_slice(&values[1]);
     return NGX_CONF_OK;
 }
 
-static char *read_allow_cleartext(ngx_conf_t *cf, struct block *block, ngx_str_t *values,
-                                  ngx_uint_t count)
+static char *read_allow_cleartext(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                                  ngx_str_t *values, ngx_uint_t count)
 {
     (void)count;
     block->provider->allow_cleartext = ngx_assay_is(&values[0], "yes");
     return block->provider->allow_cleartext
                ? NGX_CONF_OK
-               : wanted(cf, &values[0], "leave it out, or say \"allow_cleartext yes;\"");
+               : ngx_assay_provider_wanted(cf, &values[0],
+                                           "leave it out, or say \"allow_cleartext yes;\"");
 }
 
 /* docs/configuration.md has a row for each, which a test compares. */
 static const struct row rows[] = {
     {"issuer", 1, false, read_issuer},
     {"introspection_endpoint", ASSAY_MAX_ENDPOINTS, false, read_endpoints},
-    {"client_id", 1, false, read_client_id},
-    {"client_secret_file", 1, false, read_secret_file},
-    {"bearer_token_file", 1, false, read_bearer_file},
-    {"client_key_file", 1, false, read_key_file},
-    {"client_certificate", 1, false, read_certificate},
-    {"client_certificate_key", 1, false, read_certificate_key},
-    {"client_auth", 1, false, read_auth},
+    {"client_id", 1, false, ngx_assay_read_client_id},
+    {"client_secret_file", 1, false, ngx_assay_read_secret_file},
+    {"bearer_token_file", 1, false, ngx_assay_read_bearer_file},
+    {"client_key_file", 1, false, ngx_assay_read_key_file},
+    {"client_certificate", 1, false, ngx_assay_read_certificate},
+    {"client_certificate_key", 1, false, ngx_assay_read_certificate_key},
+    {"client_auth", 1, false, ngx_assay_read_auth},
     {"mode", 1, false, read_mode},
     {"jwks_uri", 1, false, read_jwks_uri},
     {"jwt_type", 1, false, read_jwt_type},
@@ -367,7 +300,7 @@ static char *refuse_unknown(ngx_conf_t *cf, const ngx_str_t *found)
 /* nginx calls it for each line of the block. */
 static char *read_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 {
-    struct block *block = cf->handler_conf;
+    struct ngx_assay_provider_block *block = cf->handler_conf;
     ngx_str_t *arguments = cf->args->elts;
     ngx_uint_t count = cf->args->nelts - 1;
     (void)dummy;
@@ -388,15 +321,11 @@ static char *read_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     return row->read(cf, block, &arguments[1], count);
 }
 
-static char *lacks(ngx_conf_t *cf, const struct block *block, const char *what)
-{
-    return ngx_assay_refuse(cf, "\"assay_provider %V\" %s", &block->provider->name, what);
-}
-
-static char *check_url(ngx_conf_t *cf, const struct block *block, struct assay_slice url)
+static char *check_url(ngx_conf_t *cf, const struct ngx_assay_provider_block *block,
+                       struct assay_slice url)
 {
     if (url.len >= ASSAY_URL_MAX) {
-        return lacks(cf, block, "has a URL of more than 2047 bytes");
+        return ngx_assay_provider_lacks(cf, block, "has a URL of more than 2047 bytes");
     }
     /* nginx ends the words of a configuration with NUL */
     return assay_fetch_url_allowed((const char *)url.data, block->provider->allow_cleartext)
@@ -409,28 +338,29 @@ static char *check_url(ngx_conf_t *cf, const struct block *block, struct assay_s
 }
 
 /* What judging signed tokens takes. */
-static char *check_keys(ngx_conf_t *cf, const struct block *block)
+static char *check_keys(ngx_conf_t *cf, const struct ngx_assay_provider_block *block)
 {
     const struct assay_provider *core = &block->provider->core;
     bool judges = core->mode != ASSAY_GUARD_MODE_OPAQUE;
     if (judges && core->issuer.len == 0) {
-        return lacks(cf, block,
-                     "judges signed tokens and has no issuer: theirs must be it, so say which");
+        return ngx_assay_provider_lacks(
+            cf, block, "judges signed tokens and has no issuer: theirs must be it, so say which");
     }
     if (!judges && core->jwks_uri.len != 0) {
-        return lacks(cf, block,
-                     "has a jwks_uri that nobody looks at: say \"mode auto;\", or take it out");
+        return ngx_assay_provider_lacks(
+            cf, block, "has a jwks_uri that nobody looks at: say \"mode auto;\", or take it out");
     }
     return core->jwks_uri.len == 0 ? NGX_CONF_OK : check_url(cf, block, core->jwks_uri);
 }
 
-static char *check_endpoints(ngx_conf_t *cf, const struct block *block)
+static char *check_endpoints(ngx_conf_t *cf, const struct ngx_assay_provider_block *block)
 {
     const struct assay_provider *core = &block->provider->core;
     if (core->endpoint_count == 0 && core->issuer.len == 0) {
-        return lacks(cf, block,
-                     "has neither issuer nor introspection_endpoint: say where to ask, as "
-                     "in \"issuer https://auth.example.com;\"");
+        return ngx_assay_provider_lacks(
+            cf, block,
+            "has neither issuer nor introspection_endpoint: say where to ask, as "
+            "in \"issuer https://auth.example.com;\"");
     }
     for (size_t i = 0; i < core->endpoint_count; i++) {
         if (check_url(cf, block, core->endpoints[i]) != NGX_CONF_OK) {
@@ -440,117 +370,7 @@ static char *check_endpoints(ngx_conf_t *cf, const struct block *block)
     return NGX_CONF_OK;
 }
 
-/* The file of each kind of credentials, and the most that it holds. */
-static ngx_str_t *file_of(struct block *block, enum assay_guard_auth auth, const char **lacking)
-{
-    switch (auth) {
-    case ASSAY_GUARD_AUTH_BASIC:
-    case ASSAY_GUARD_AUTH_POST:
-        *lacking = "has no client_secret_file";
-        return &block->secret_file;
-    case ASSAY_GUARD_AUTH_BEARER:
-        *lacking = "has no bearer_token_file";
-        return &block->bearer_file;
-    case ASSAY_GUARD_AUTH_KEY:
-        *lacking = "has no client_key_file";
-        return &block->key_file;
-    case ASSAY_GUARD_AUTH_TLS:
-        break;
-    }
-    *lacking = NULL;
-    return NULL;
-}
-
-static bool has_others(const struct block *block, const ngx_str_t *own)
-{
-    const ngx_str_t *all[] = {&block->secret_file, &block->bearer_file, &block->key_file};
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (all[i] != own && all[i]->len != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static char *read_key(ngx_conf_t *cf, const struct block *block, ngx_str_t *file, ngx_str_t *ret)
-{
-    struct assay_assertion_key key;
-    struct assay_arena arena;
-    struct assay_error error = {0};
-    void *memory = ngx_palloc(cf->temp_pool, ASSAY_ASSERTION_ARENA);
-    if (memory == NULL || ngx_assay_read_text(cf, file, MAX_PEM, ret) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-    if (block->provider->core.issuer.len == 0) {
-        return lacks(cf, block, "has no issuer, for whom it would sign: say which");
-    }
-    assay_arena_init(&arena, memory, ASSAY_ASSERTION_ARENA);
-    enum assay_status status = assay_assertion_open(ngx_assay_slice(ret), &arena, &key, &error);
-    if (status == ASSAY_OK) {
-        assay_assertion_close(&key);
-    }
-    assay_arena_release(&arena);
-    return status == ASSAY_OK ? NGX_CONF_OK
-                              : ngx_assay_refuse(cf,
-                                                 "\"client_key_file %V\" in \"assay_provider "
-                                                 "%V\" is no private JWK: %s",
-                                                 file, &block->provider->name, error.what);
-}
-
-static char *read_secret(ngx_conf_t *cf, struct block *block, ngx_str_t *file)
-{
-    struct assay_provider *core = &block->provider->core;
-    ngx_str_t secret = ngx_null_string;
-    char *rc = NGX_CONF_OK;
-    if (core->auth == ASSAY_GUARD_AUTH_KEY) {
-        rc = read_key(cf, block, file, &secret);
-    } else if (file != NULL) {
-        bool bearer = core->auth == ASSAY_GUARD_AUTH_BEARER;
-        rc = ngx_assay_read_secret(
-            cf, file, bearer ? ASSAY_MAX_TOKEN_PARAM : ASSAY_MAX_CLIENT_SECRET, &secret);
-    }
-    core->secret = ngx_assay_slice(&secret);
-    core->may_ask = true;
-    return rc;
-}
-
-static char *check_certificate(ngx_conf_t *cf, const struct block *block)
-{
-    const struct ngx_assay_provider *provider = block->provider;
-    if ((provider->certificate.len == 0) != (provider->certificate_key.len == 0)) {
-        return lacks(cf, block,
-                     "has one of client_certificate and client_certificate_key: say both");
-    }
-    return provider->core.auth == ASSAY_GUARD_AUTH_TLS && provider->certificate.len == 0
-               ? lacks(cf, block, "has no client_certificate")
-               : NGX_CONF_OK;
-}
-
-static char *read_credentials(ngx_conf_t *cf, struct block *block)
-{
-    struct assay_provider *core = &block->provider->core;
-    const char *lacking = NULL;
-    if (!block->auth_said && block->bearer_file.len != 0) {
-        core->auth = ASSAY_GUARD_AUTH_BEARER;
-    } else if (!block->auth_said && block->key_file.len != 0) {
-        core->auth = ASSAY_GUARD_AUTH_KEY;
-    }
-    ngx_str_t *file = file_of(block, core->auth, &lacking);
-    if (has_others(block, file)) {
-        return lacks(cf, block, "has credentials of two kinds: leave one of them out");
-    }
-    if (file != NULL && file->len == 0) {
-        bool needed = core->mode != ASSAY_GUARD_MODE_JWT || core->endpoint_count != 0;
-        return needed ? lacks(cf, block, lacking) : NGX_CONF_OK; /* nobody is asked */
-    }
-    if (core->client_id.len == 0 && core->auth != ASSAY_GUARD_AUTH_BEARER) {
-        return lacks(cf, block, "has no client_id");
-    }
-    return check_certificate(cf, block) == NGX_CONF_OK ? read_secret(cf, block, file)
-                                                       : NGX_CONF_ERROR;
-}
-
-static char *finish(ngx_conf_t *cf, struct block *block)
+static char *finish(ngx_conf_t *cf, struct ngx_assay_provider_block *block)
 {
     struct assay_provider *core = &block->provider->core;
     core->parameters = block->parameters.elts;
@@ -559,15 +379,16 @@ static char *finish(ngx_conf_t *cf, struct block *block)
         core->staleness_ms = core->max_age_ms;
     }
     if (core->staleness_ms < core->max_age_ms) {
-        return lacks(cf, block,
-                     "has a staleness below its max_age: it is how old an answer may be "
-                     "while the authorization server cannot be asked");
+        return ngx_assay_provider_lacks(
+            cf, block,
+            "has a staleness below its max_age: it is how old an answer may be "
+            "while the authorization server cannot be asked");
     }
     if (block->provider->connect_ms > block->provider->whole_ms) {
-        return lacks(cf, block, "has a connect_timeout above its timeout");
+        return ngx_assay_provider_lacks(cf, block, "has a connect_timeout above its timeout");
     }
     return check_endpoints(cf, block) == NGX_CONF_OK && check_keys(cf, block) == NGX_CONF_OK
-               ? read_credentials(cf, block)
+               ? ngx_assay_read_credentials(cf, block)
                : NGX_CONF_ERROR;
 }
 
@@ -614,7 +435,7 @@ static bool is_known(const struct ngx_assay_guard_main_conf *main, const ngx_str
 char *ngx_assay_set_provider(ngx_conf_t *cf, ngx_command_t *command, void *conf)
 {
     struct ngx_assay_guard_main_conf *main = conf;
-    struct block block = {0};
+    struct ngx_assay_provider_block block = {0};
     ngx_str_t name = ((ngx_str_t *)cf->args->elts)[1];
     (void)command;
     if (ngx_assay_is(&name, "off") || is_known(main, &name)) {
