@@ -27,7 +27,7 @@ struct assay_cached {
     int64_t dies_us;      /* likewise; INT64_MAX: the server said no end */
     int64_t expires_at_s; /* wall clock; 0: not said */
     int64_t not_before_s; /* likewise */
-    uint64_t log;         /* 0: not told, as what follows */
+    uint64_t log; /* 0: not told, as what follows. Of a signed token: the version of the keys */
     uint64_t as_of;
     uint64_t keys[ASSAY_FRESHNESS_KINDS];
     uint64_t subject; /* what a flush compares; 0: none */

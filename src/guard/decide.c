@@ -122,6 +122,9 @@ static bool is_known_alive(struct assay_decide *op, int64_t age_us)
         return false;
     }
     op->kept = kept_of(op->room);
+    if (op->told_by == ASSAY_TOLD_BY_TOKEN && op->room->log != op->keys_version) {
+        return false; /* its key may be among them no more */
+    }
     return op->entered_us - op->room->asked_us <= age_us && op->entered_us < op->room->dies_us;
 }
 
@@ -208,6 +211,7 @@ static void keep_told(struct assay_decide *op, const struct assay_told *told,
         return;
     }
     op->room->generation = assay_cache_generation(op->cache);
+    op->room->log = op->keys_version;
     if (assay_cache_may_use(op->cache, op->key, op->room)) {
         assay_cache_put(op->cache, op->key, op->room, me);
     }
@@ -247,6 +251,7 @@ enum assay_decide_step assay_decide_judge(struct assay_decide *op,
     struct assay_arena arena;
     struct assay_told told;
     enum assay_local_verdict verdict = ASSAY_LOCAL_NO_KEY;
+    op->keys_version = keys->version;
     assay_arena_init(&arena, memory, sizeof(memory));
     if (keys->known != NULL) {
         verdict =

@@ -68,6 +68,7 @@ struct assay_decide {
     struct assay_slice token;  /* out: what to ask about */
     uint8_t key[ASSAY_TOKEN_KEY_LEN];
     enum assay_told_by told_by; /* what `key` is about */
+    uint64_t keys_version;      /* in: of the issuer's keys: a judgement by others is none */
 
     enum assay_reason reason; /* out */
     enum assay_decide_source source;
@@ -89,6 +90,7 @@ enum assay_decide_step assay_decide_begin(struct assay_decide *op,
 /* What the host knows of the issuer's keys. */
 struct assay_decide_keys {
     const struct assay_jwks *known; /* NULL: none */
+    uint64_t version;               /* of these */
     bool may_fetch;  /* they have not been fetched since the request came in, and may be now */
     bool fetched;    /* they have been: what is not among them does not exist */
     bool in_trouble; /* the last time it was in vain */

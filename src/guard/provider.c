@@ -209,6 +209,7 @@ static void write_identity(const struct assay_provider *provider, enum assay_tol
 {
     append_part(out, by == ASSAY_TOLD_BY_TOKEN ? ASSAY_SLICE("jwt") : ASSAY_SLICE("introspection"));
     append_part(out, provider->jwt_type);
+    append_part(out, provider->jwks_uri);
     assay_buf_append_u64(out, provider->jwt_algorithms);
     append_part(out, provider->name);
     append_part(out, provider->issuer);

@@ -167,9 +167,11 @@ def begins_and_resets(connection, stream, times):
 
 
 def answers_before_it_has_read(connection, stream, times):
-    tell(connection, stream)
-    connection.reset_stream(stream, 0)  # RFC 9113 section 8.1: it wants no more of the request
-    return True
+    """RFC 9113 section 8.1: it wants no more of the request. libcurl may not have sent all of it by then, and gives up."""
+    if times == 1:
+        tell(connection, stream)
+        connection.reset_stream(stream, 0)
+    return times == 1
 
 
 @pytest.mark.parametrize("how", [resets(0), resets(2), resets(7), resets(8), begins_and_resets, answers_before_it_has_read],

@@ -206,8 +206,12 @@ def test_an_unknown_key_is_looked_for_once():
 
 @pytest.mark.skipif(not os.environ.get("ASSAY_DEEP"), reason="takes half a minute; set ASSAY_DEEP")
 def test_after_half_a_minute_it_is_looked_for_again_once():
-    with World("jwt", workers=2, connections=1024) as world:
-        assert world.call(world.token()).status == 200
+    with World("jwt", workers=2, connections=1024, provider="max_age 1h;", start=False) as world:
+        kept, gone = world.token(), Signer()
+        world.publish(world.signer, gone)
+        world.guard.start()
+        of_gone = world.token(gone)
+        assert world.call(kept).status == world.call(of_gone).status == 200
         new = Signer()
         world.publish(world.signer, new)
         assert world.call(world.token(new)).status == 401
@@ -218,6 +222,8 @@ def test_after_half_a_minute_it_is_looked_for_again_once():
         for thread in threads:
             thread.join(20)
         assert statuses == [200] * 40 and world.server.fetched(JWKS) == 2
+        # a key that is published no more has signed nothing that counts, however long answers are kept
+        assert (world.call(kept).status, world.call(of_gone).status) == (200, 401)
 
 
 def test_keys_that_come_late_are_waited_for():

@@ -293,6 +293,7 @@ static ngx_int_t decide(struct ngx_assay_decision *d)
         return NGX_OK;
     }
     d->op.cache = worker->zone->cache;
+    d->op.keys_version = ngx_assay_keys_version(asker_of(d));
     return begin(d, &step) == NGX_OK ? go_on(d, step) : NGX_ERROR;
 }
 

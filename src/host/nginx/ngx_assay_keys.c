@@ -53,6 +53,16 @@ static ngx_int_t init_zone(ngx_shm_zone_t *shm, void *before)
 ngx_int_t ngx_assay_keys_zone_add(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *conf)
 {
     static ngx_str_t name = ngx_string("assay_guard_keys");
+    struct ngx_assay_provider *const *providers = conf->providers.elts;
+    ngx_uint_t count = 0;
+    for (ngx_uint_t i = 0; i < conf->providers.nelts; i++) {
+        count += providers[i]->core.mode == ASSAY_GUARD_MODE_OPAQUE ? 0 : 1;
+    }
+    if (count > SLOTS) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "assay_provider: more than %d that judge signed tokens", SLOTS);
+        return NGX_ERROR;
+    }
     size_t size = sizeof(struct ngx_assay_keyrings) + 32 * ngx_pagesize;
     conf->keys_zone = ngx_shared_memory_add(cf, &name, size, &ngx_http_assay_guard_module);
     if (conf->keys_zone == NULL) {
@@ -333,6 +343,11 @@ static void on_poll(ngx_event_t *event)
 
 /* --- the interface --- */
 
+uint64_t ngx_assay_keys_version(const struct ngx_assay_asker *asker)
+{
+    return asker->keys.ring == NULL ? 0 : asker->keys.ring->version;
+}
+
 struct assay_decide_keys ngx_assay_keys_known(struct ngx_assay_asker *asker, int64_t entered_us)
 {
     struct ngx_assay_keys *keys = &asker->keys;
@@ -343,6 +358,7 @@ struct assay_decide_keys ngx_assay_keys_known(struct ngx_assay_asker *asker, int
     bool fetched = keys->version != 0 && ring->fetched_us >= entered_us;
     return (struct assay_decide_keys){
         .known = keys->version == 0 ? NULL : &keys->jwks,
+        .version = keys->version,
         .fetched = fetched,
         .may_fetch =
             !fetched && (under_way || (ring->asked_us < entered_us && may_ask(keys, now_us))),

@@ -16,6 +16,9 @@ void ngx_assay_keys_close(struct ngx_assay_asker *asker);
 /* They are at `url` from now on. */
 void ngx_assay_keys_found(struct ngx_assay_asker *asker, const char *url);
 
+/* The version of those that are known to the host. */
+uint64_t ngx_assay_keys_version(const struct ngx_assay_asker *asker);
+
 /* What is known of them, for a request that came in at `entered_us`. */
 struct assay_decide_keys ngx_assay_keys_known(struct ngx_assay_asker *asker, int64_t entered_us);
 

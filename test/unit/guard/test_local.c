@@ -34,6 +34,7 @@ static struct assay_arena arena;
 static uint8_t room[ASSAY_MAX_KEPT];
 static struct assay_buf values;
 static json_t *vector;
+static uint64_t version; /* of the keys that the host has */
 
 static void name_scopes(void)
 {
@@ -153,8 +154,11 @@ static enum assay_decide_step begin(struct assay_slice token, int64_t entered_us
     assay_buf_append(&buf, token);
     struct assay_bearer_request request = {.authorization = assay_buf_slice(&buf),
                                            .authorization_count = 1};
-    op = (struct assay_decide){
-        .policy = &policy, .cache = cache, .entered_us = START + entered_us, .room = &answer_room};
+    op = (struct assay_decide){.policy = &policy,
+                               .cache = cache,
+                               .entered_us = START + entered_us,
+                               .keys_version = version,
+                               .room = &answer_room};
     return assay_decide_begin(&op, &request, &arena, pmac, NOW_S);
 }
 
@@ -177,6 +181,20 @@ static void it_is_judged_once_and_then_known(void **state)
     assert_int_equal(op.reason, ASSAY_REASON_OK);
     assert_int_equal(op.source, ASSAY_SOURCE_HIT);
     assert_int_equal(begin(good_token(), 5001000), ASSAY_DECIDE_JUDGE); /* max_age is over */
+}
+
+/* A key that is published no more has signed nothing that counts. */
+static void a_judgement_by_other_keys_is_none(void **state)
+{
+    const struct assay_decide_keys keys = {.known = &set, .version = 7};
+    (void)state;
+    assert_int_equal(begin(good_token(), 0), ASSAY_DECIDE_JUDGE);
+    assert_int_equal(judge(&keys), ASSAY_DECIDE_DONE);
+    version = 7;
+    assert_int_equal(begin(good_token(), 1), ASSAY_DECIDE_DONE);
+    version = 8;
+    assert_int_equal(begin(good_token(), 2), ASSAY_DECIDE_JUDGE);
+    version = 0;
 }
 
 /* An entry that a token made is none that the server told, nor the other way round. */
@@ -261,6 +279,7 @@ int main(void)
         T(what_is_written_like_a_signed_token),
         T(each_vector_has_its_verdict),
         T(it_is_judged_once_and_then_known),
+        T(a_judgement_by_other_keys_is_none),
         T(the_kinds_of_entries_are_apart),
         T(where_always_is_said_the_server_has_the_last_word),
         T(a_key_that_is_not_known),
