@@ -2,25 +2,18 @@
 
 #include "jose/jwt.h"
 
-static bool is_base64url(uint8_t c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-}
+#include <string.h>
 
 bool assay_local_is_signed(struct assay_slice token)
 {
-    size_t dots = 0;
-    size_t part = 0; /* its length so far */
-    for (size_t i = 0; i < token.len; i++) {
-        bool dot = token.data[i] == '.';
-        if (dot ? part == 0 : !is_base64url(token.data[i])) {
+    struct assay_slice rest = token;
+    for (int dots = 0; dots < 2; dots++) {
+        struct assay_slice part = assay_slice_cut(&rest, '.');
+        if (part.len == 0 || rest.len == 0) {
             return false;
         }
-        dots += dot ? 1 : 0;
-        part = dot ? 0 : part + 1;
     }
-    return dots == 2 && part != 0;
+    return memchr(rest.data, '.', rest.len) == NULL;
 }
 
 static struct assay_jwt_expect expected(const struct assay_provider *provider)

@@ -13,8 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Is `token` written like a signed token: three parts of base64url? Then it is judged as one, and
- * as nothing else. */
+/* Is `token` written like a signed token: in three parts? Then it is looked at as one first. */
 bool assay_local_is_signed(struct assay_slice token);
 
 /* What a look at a signed token says. */

@@ -96,9 +96,9 @@ static void what_is_written_like_a_signed_token(void **state)
     static const struct {
         const char *text;
         bool is;
-    } cases[] = {{"a.b.c", true},   {"a-_.B9.c", true}, {"", false},       {"a.b", false},
-                 {"a..c", false},   {".b.c", false},    {"a.b.", false},   {"a.b.c.d", false},
-                 {"a.b.c=", false}, {"a.b+.c", false},  {"a.b/.c", false}, {"assay_at_x", false}};
+    } cases[] = {{"a.b.c", true},  {"a-_.B9.c", true}, {"", false},     {"a.b", false},
+                 {"a..c", false},  {".b.c", false},    {"a.b.", false}, {"a.b.c.d", false},
+                 {"a.b.c=", true}, {"a.b+.c", true},   {"..", false},   {"assay_at_x", false}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(assay_local_is_signed(assay_slice_of_text(cases[i].text)), cases[i].is);
