@@ -61,19 +61,18 @@ static bool join_cookies(ngx_http_request_t *r, struct assay_slice *ret)
     return ret->len == len;
 }
 
-static bool read_authorization(ngx_http_request_t *r, struct assay_bearer_request *ret)
+/* Its bytes stay where they are, whatever becomes of the field. */
+static void read_authorization(ngx_http_request_t *r, struct assay_bearer_request *ret)
 {
-    struct assay_slice first = {0};
     for (ngx_list_part_t *part = &r->headers_in.headers.part; part != NULL; part = part->next) {
-        ngx_table_elt_t *headers = part->elts;
+        const ngx_table_elt_t *headers = part->elts;
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
             if (ngx_assay_headers_is_authorization(&headers[i]) &&
                 ret->authorization_count++ == 0) {
-                first = ngx_assay_slice(&headers[i].value);
+                ret->authorization = ngx_assay_slice(&headers[i].value);
             }
         }
     }
-    return copy(r->main->pool, first, &ret->authorization);
 }
 
 /* What the client sent is read once, from its own request: what an internal redirect or a
@@ -90,7 +89,8 @@ static bool read_credentials(ngx_http_request_t *r, struct assay_bearer_request 
         query.data = mark + 1;
         query.len = (size_t)(main->unparsed_uri.data + main->unparsed_uri.len - query.data);
     }
-    return read_authorization(main, ret) && join_cookies(main, &ret->cookies) &&
+    read_authorization(main, ret);
+    return join_cookies(main, &ret->cookies) &&
            copy(main->pool, ngx_assay_slice(&query), &ret->query);
 }
 

@@ -29,7 +29,7 @@ struct ngx_assay_admission {
 struct ngx_assay_record {
     struct ngx_assay_decision *decisions;
     struct ngx_assay_admission *admissions;
-    struct assay_bearer_request credentials; /* as the client sent them; copies */
+    struct assay_bearer_request credentials; /* as the client sent them */
 };
 
 /* The decision by `policy` for the client's request that `r` is part of; NULL: none is known yet.
@@ -53,7 +53,7 @@ ngx_int_t ngx_assay_decision_wave(ngx_http_request_t *r, const struct assay_poli
 ngx_int_t ngx_assay_decision_admit(ngx_http_request_t *r, const struct assay_policy *policy);
 bool ngx_assay_decision_admitted(ngx_http_request_t *r, const struct assay_policy *policy);
 
-/* Copies what the client sent, before anything of it is changed. NULL: no memory. */
+/* Takes note of what the client sent, before anything of it is changed. NULL: no memory. */
 const struct assay_bearer_request *ngx_assay_decision_read(ngx_http_request_t *r);
 
 /* What the client sent; NULL before the first decision. */
