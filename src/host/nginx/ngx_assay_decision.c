@@ -10,6 +10,38 @@
 
 /* --- the record --- */
 
+#define MAX_FREE 512
+
+/* Records of requests that are over, the last one first: in a request's own pool they would cost
+ * most requests another block of memory. */
+static struct {
+    struct ngx_assay_record *records;
+    ngx_uint_t count;
+} spare; /* NOLINT(cppcoreguidelines-avoid-non-const-global-variables) */
+
+static struct ngx_assay_record *take_record(ngx_log_t *log)
+{
+    struct ngx_assay_record *record = spare.records;
+    if (record == NULL) {
+        return ngx_calloc(sizeof(*record), log);
+    }
+    spare.records = record->next_free;
+    spare.count--;
+    ngx_memzero(record, sizeof(*record));
+    return record;
+}
+
+static void give_record(struct ngx_assay_record *record)
+{
+    if (spare.count == MAX_FREE) {
+        ngx_free(record);
+        return;
+    }
+    record->next_free = spare.records;
+    spare.records = record;
+    spare.count++;
+}
+
 /* The request ends. Whoever waits for an answer need not any more. */
 static void on_end(void *data)
 {
@@ -20,6 +52,7 @@ static void on_end(void *data)
             ngx_assay_ask_cancel(&d->waiter);
         }
     }
+    give_record(record);
 }
 
 static struct ngx_assay_record *find_record(ngx_http_request_t *r)
@@ -100,15 +133,16 @@ static struct ngx_assay_record *record_of(ngx_http_request_t *r)
     if (record != NULL) {
         return record;
     }
-    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->main->pool, sizeof(*record));
-    if (cleanup == NULL) {
+    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->main->pool, 0);
+    record = cleanup == NULL ? NULL : take_record(r->connection->log);
+    if (record == NULL) {
         return NULL;
     }
-    record = cleanup->data;
-    *record = (struct ngx_assay_record){0};
     if (!read_credentials(r, &record->credentials)) {
+        give_record(record);
         return NULL;
     }
+    cleanup->data = record;
     cleanup->handler = on_end;
     return record;
 }
@@ -157,7 +191,13 @@ static struct assay_cached
 static void keep_values(struct ngx_assay_decision *d)
 {
     struct assay_slice values = d->op.kept.values;
-    if (d->op.known && !copy(d->request->main->pool, values, &d->op.kept.values)) {
+    if (!d->op.known) {
+        return;
+    }
+    if (values.len <= sizeof(d->values)) {
+        ngx_memcpy(d->values, values.data, values.len);
+        d->op.kept.values = assay_slice_of(d->values, values.len);
+    } else if (!copy(d->request->main->pool, values, &d->op.kept.values)) {
         d->op.known = false;
         d->op.reason = ASSAY_REASON_FAULT;
     }
@@ -175,7 +215,8 @@ static void on_answered(struct ngx_assay_waiter *waiter)
 static struct ngx_assay_decision *add(struct ngx_assay_record *record, ngx_http_request_t *r,
                                       const struct assay_policy *policy)
 {
-    struct ngx_assay_decision *d = ngx_pcalloc(r->main->pool, sizeof(*d));
+    struct ngx_assay_decision *d =
+        record->decisions == NULL ? &record->first : ngx_pcalloc(r->main->pool, sizeof(*d));
     if (d == NULL) {
         return NULL;
     }

@@ -17,6 +17,7 @@ struct ngx_assay_decision {
     bool done;
     bool told; /* the refusal's headers are in place */
     struct assay_decide op;
+    uint8_t values[96]; /* that op.kept borrows, if they are no more; else the request's pool */
 };
 
 /* Where others than the guard may let a request in (`satisfy any`), and did. */
@@ -29,7 +30,9 @@ struct ngx_assay_admission {
 struct ngx_assay_record {
     struct ngx_assay_decision *decisions;
     struct ngx_assay_admission *admissions;
+    struct ngx_assay_record *next_free;
     struct assay_bearer_request credentials; /* as the client sent them */
+    struct ngx_assay_decision first;         /* most requests need no more */
 };
 
 /* The decision by `policy` for the client's request that `r` is part of; NULL: none is known yet.
