@@ -23,7 +23,8 @@ static void ask(const struct assay_provider *provider, const char *token)
 {
     assay_buf_init(&body, body_room, sizeof(body_room));
     assay_buf_init(&authorization, authorization_room, sizeof(authorization_room));
-    assay_provider_ask(provider, assay_slice_of_text(token), (struct assay_slice){0}, &body, &authorization);
+    assay_provider_ask(provider, assay_slice_of_text(token), (struct assay_slice){0}, &body,
+                       &authorization);
     assert_false(body.spent || authorization.spent);
 }
 
