@@ -71,8 +71,10 @@
 #define ASSAY_DEFAULT_INACTIVE_AGE_MS 1000
 #define ASSAY_DEFAULT_CONNECT_MS 1000 /* to an authorization server */
 #define ASSAY_DEFAULT_ASK_MS 3000     /* a whole question */
-#define ASSAY_MAX_ASKING 64           /* questions at once per worker and provider: 503 beyond */
-#define ASSAY_MAX_ASKING_CLIENT 8     /* of which one client address holds at most so many */
+#define ASSAY_DEFAULT_KEYS_MAX_AGE_MS                                                              \
+    INT64_C(86400000)             /* of an issuer's keys, no new ones coming */
+#define ASSAY_MAX_ASKING 64       /* questions at once per worker and provider: 503 beyond */
+#define ASSAY_MAX_ASKING_CLIENT 8 /* of which one client address holds at most so many */
 
 /* Signed tokens and the keys that verify them. */
 #define ASSAY_MAX_JWS 65536               /* compact text */

@@ -32,6 +32,7 @@ struct ngx_assay_provider {
     ngx_str_t ca_file;     /* empty: the system's authorities */
     ngx_str_t certificate; /* the guard's own, PEM; empty: it has none */
     ngx_str_t certificate_key;
+    int64_t keys_max_age_ms; /* so long are the issuer's keys good while no new ones can be had */
     int64_t connect_ms;
     int64_t whole_ms;
     ngx_uint_t retries;

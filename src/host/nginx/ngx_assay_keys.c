@@ -22,6 +22,7 @@ struct ngx_assay_keyring {
     uint64_t version;                 /* another one with each set; 0: there is none */
     int64_t fetched_us;               /* when the set was asked for, CLOCK_BOOTTIME */
     int64_t asked_us;                 /* last time one was asked for, in vain or not */
+    int64_t sought_us;                /* last time for a key that was not known */
     int64_t until_us;                 /* somebody fetches them; 0: nobody */
     size_t len;
     u_char text[ASSAY_MAX_JWKS];
@@ -197,11 +198,30 @@ static bool is_coming(const struct ngx_assay_asker *asker, int64_t now_us)
     return is_asked(asker->keys.ring, now_us) || (asker->discovering && asker->keys.url[0] == '\0');
 }
 
-static bool may_ask(const struct ngx_assay_keys *keys, int64_t now_us)
+/* Are those that are held too old to be believed? */
+static bool is_stale(const struct ngx_assay_asker *asker, int64_t now_us)
+{
+    return now_us - asker->keys.ring->fetched_us > 1000 * asker->provider->keys_max_age_ms;
+}
+
+/* Why they are asked for. */
+enum why {
+    NONE_HELD, /* or too old ones */
+    NOT_FOUND, /* a token names one that is not among them */
+    GROWN_OLD,
+};
+
+static bool may_ask(const struct ngx_assay_keys *keys, enum why why, int64_t now_us)
 {
     const struct ngx_assay_keyring *ring = keys->ring;
-    int64_t pause_us = keys->version == 0 ? FIRST_US : AGAIN_US;
-    return keys->url[0] != '\0' && (ring->asked_us == 0 || now_us - ring->asked_us >= pause_us);
+    int64_t last_us = why == NOT_FOUND ? ring->sought_us : ring->asked_us;
+    int64_t pause_us = why == NONE_HELD ? FIRST_US : AGAIN_US;
+    return keys->url[0] != '\0' && (last_us == 0 || now_us - last_us >= pause_us);
+}
+
+static enum why why_not(const struct ngx_assay_asker *asker, int64_t now_us)
+{
+    return asker->keys.version == 0 || is_stale(asker, now_us) ? NONE_HELD : NOT_FOUND;
 }
 
 static struct ngx_assay_waiter *take_first(ngx_queue_t *waiting)
@@ -275,13 +295,14 @@ static void on_done(struct assay_fetch *fetch)
 }
 
 /* Of all workers the first. */
-static bool claim(struct ngx_assay_keys *keys, int64_t now_us, int64_t until_us)
+static bool claim(struct ngx_assay_keys *keys, enum why why, int64_t now_us, int64_t until_us)
 {
     bool mine = false;
     if (lock(keys->rings)) {
-        mine = is_mine(keys) && !is_asked(keys->ring, now_us) && may_ask(keys, now_us);
+        mine = is_mine(keys) && !is_asked(keys->ring, now_us) && may_ask(keys, why, now_us);
         if (mine) {
             keys->ring->asked_us = now_us;
+            keys->ring->sought_us = why == NOT_FOUND ? now_us : keys->ring->sought_us;
             keys->ring->until_us = until_us;
         }
         unlock(keys->rings);
@@ -289,13 +310,13 @@ static bool claim(struct ngx_assay_keys *keys, int64_t now_us, int64_t until_us)
     return mine;
 }
 
-static void ask(struct ngx_assay_asker *asker)
+static void ask(struct ngx_assay_asker *asker, enum why why)
 {
     struct ngx_assay_keys *keys = &asker->keys;
     struct assay_error error = {0};
     int64_t now_us = ngx_assay_boot_us();
     int64_t whole_ms = asker->provider->whole_ms;
-    if (!may_ask(keys, now_us) || !claim(keys, now_us, now_us + 1000 * whole_ms)) {
+    if (!may_ask(keys, why, now_us) || !claim(keys, why, now_us, now_us + 1000 * whole_ms)) {
         return;
     }
     keys->asked_us = now_us;
@@ -319,9 +340,13 @@ static void on_look(ngx_event_t *event)
 {
     struct ngx_assay_asker *asker = ngx_assay_timer_context(event);
     struct ngx_assay_keys *keys = &asker->keys;
+    int64_t now_us = ngx_assay_boot_us();
+    int64_t old_us = ngx_min(OLD_US, 500 * asker->provider->keys_max_age_ms);
     catch_up(keys);
-    if (keys->version == 0 || ngx_assay_boot_us() - keys->ring->fetched_us > OLD_US) {
-        ask(asker);
+    if (keys->version == 0 || is_stale(asker, now_us)) {
+        ask(asker, NONE_HELD);
+    } else if (now_us - keys->ring->fetched_us > old_us) {
+        ask(asker, GROWN_OLD);
     }
     ngx_add_timer(event, LOOK_MS);
 }
@@ -345,7 +370,8 @@ static void on_poll(ngx_event_t *event)
 
 uint64_t ngx_assay_keys_version(const struct ngx_assay_asker *asker)
 {
-    return asker->keys.ring == NULL ? 0 : asker->keys.ring->version;
+    const struct ngx_assay_keyring *ring = asker->keys.ring;
+    return ring == NULL || is_stale(asker, ngx_assay_boot_us()) ? 0 : ring->version;
 }
 
 struct assay_decide_keys ngx_assay_keys_known(struct ngx_assay_asker *asker, int64_t entered_us)
@@ -357,11 +383,11 @@ struct assay_decide_keys ngx_assay_keys_known(struct ngx_assay_asker *asker, int
     bool under_way = is_coming(asker, now_us);
     bool fetched = keys->version != 0 && ring->fetched_us >= entered_us;
     return (struct assay_decide_keys){
-        .known = keys->version == 0 ? NULL : &keys->jwks,
+        .known = keys->version == 0 || is_stale(asker, now_us) ? NULL : &keys->jwks,
         .version = keys->version,
         .fetched = fetched,
-        .may_fetch =
-            !fetched && (under_way || (ring->asked_us < entered_us && may_ask(keys, now_us))),
+        .may_fetch = !fetched && (under_way || (ring->asked_us < entered_us &&
+                                                may_ask(keys, why_not(asker, now_us), now_us))),
         .in_trouble = ring->asked_us > ring->fetched_us && !under_way,
     };
 }
@@ -371,7 +397,7 @@ void ngx_assay_keys_wait(struct ngx_assay_asker *asker, struct ngx_assay_waiter 
     struct ngx_assay_keys *keys = &asker->keys;
     ngx_queue_insert_tail(&keys->waiting, &waiter->queue);
     waiter->for_keys = true;
-    ask(asker);
+    ask(asker, why_not(asker, ngx_assay_boot_us()));
     if (!keys->poll.event.timer_set) {
         ngx_assay_timer_set(&keys->poll.event, POLL_MS);
     }
@@ -381,7 +407,7 @@ void ngx_assay_keys_found(struct ngx_assay_asker *asker, const char *url)
 {
     (void)ngx_cpystrn((u_char *)asker->keys.url, (u_char *)(uintptr_t)url, ASSAY_URL_MAX);
     if (asker->keys.version == 0) {
-        ask(asker);
+        ask(asker, NONE_HELD);
     }
 }
 

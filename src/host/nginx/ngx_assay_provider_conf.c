@@ -32,6 +32,14 @@ char *ngx_assay_provider_lacks(ngx_conf_t *cf, const struct ngx_assay_provider_b
 
 /* --- rows --- */
 
+static char *read_time(ngx_conf_t *cf, ngx_str_t *value, int64_t least_ms, int64_t *ret)
+{
+    return ngx_assay_read_ms(value, ret) && *ret >= least_ms
+               ? NGX_CONF_OK
+               : ngx_assay_provider_wanted(cf, value,
+                                           "a time with its unit is wanted, as in 3s or 500ms");
+}
+
 static char *read_issuer(ngx_conf_t *cf, struct ngx_assay_provider_block *block, ngx_str_t *values,
                          ngx_uint_t count)
 {
@@ -79,6 +87,13 @@ static char *read_jwks_uri(ngx_conf_t *cf, struct ngx_assay_provider_block *bloc
     return NGX_CONF_OK;
 }
 
+static char *read_jwks_max_age(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
+                               ngx_str_t *values, ngx_uint_t count)
+{
+    (void)count;
+    return read_time(cf, &values[0], 1000, &block->provider->keys_max_age_ms);
+}
+
 static char *read_jwt_type(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
                            ngx_str_t *values, ngx_uint_t count)
 {
@@ -121,14 +136,6 @@ static char *read_ca_file(ngx_conf_t *cf, struct ngx_assay_provider_block *block
         return NGX_CONF_ERROR;
     }
     return NGX_CONF_OK;
-}
-
-static char *read_time(ngx_conf_t *cf, ngx_str_t *value, int64_t least_ms, int64_t *ret)
-{
-    return ngx_assay_read_ms(value, ret) && *ret >= least_ms
-               ? NGX_CONF_OK
-               : ngx_assay_provider_wanted(cf, value,
-                                           "a time with its unit is wanted, as in 3s or 500ms");
 }
 
 static char *read_connect_timeout(ngx_conf_t *cf, struct ngx_assay_provider_block *block,
@@ -257,6 +264,7 @@ static const struct row rows[] = {
     {"client_auth", 1, false, ngx_assay_read_auth},
     {"mode", 1, false, read_mode},
     {"jwks_uri", 1, false, read_jwks_uri},
+    {"jwks_max_age", 1, false, read_jwks_max_age},
     {"jwt_type", 1, false, read_jwt_type},
     {"jwt_algorithms", 12, false, read_jwt_algorithms},
     {"ca_file", 1, false, read_ca_file},
@@ -412,6 +420,7 @@ add_provider(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main, const ngx_s
         .name = *name,
         .connect_ms = ASSAY_DEFAULT_CONNECT_MS,
         .whole_ms = ASSAY_DEFAULT_ASK_MS,
+        .keys_max_age_ms = ASSAY_DEFAULT_KEYS_MAX_AGE_MS,
         .retries = 1,
         .asking_max = ASSAY_MAX_ASKING,
         .asking_address_max = ASSAY_MAX_ASKING_CLIENT,
