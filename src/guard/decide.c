@@ -317,6 +317,8 @@ static enum assay_challenge_error error_of(enum assay_reason reason)
     case ASSAY_REASON_NO_ACCESS_TOKEN:
     case ASSAY_REASON_WRONG_AUDIENCE:
         return ASSAY_CHALLENGE_INVALID_TOKEN;
+    case ASSAY_REASON_AUTHENTICATION:
+        return ASSAY_CHALLENGE_STEP_UP;
     case ASSAY_REASON_SCOPE:
     case ASSAY_REASON_CLAIM:
         return ASSAY_CHALLENGE_INSUFFICIENT_SCOPE;
@@ -342,7 +344,8 @@ static bool is_trouble(enum assay_reason reason)
 /* What the failed rule says instead, if it does. */
 static enum assay_challenge_error chosen_error(const struct assay_decide *op)
 {
-    unsigned chosen = op->failed == NULL ? 0 : op->failed->http_status;
+    bool step_up = op->reason == ASSAY_REASON_AUTHENTICATION; /* which has a status of its own */
+    unsigned chosen = op->failed == NULL || step_up ? 0 : op->failed->http_status;
     if (chosen == 0) {
         return error_of(op->reason);
     }
@@ -366,6 +369,9 @@ void assay_decide_challenge(const struct assay_decide *op, struct assay_buf *out
         assay_buf_init(&scope, room, sizeof(room)); /* enough: the configuration sees to that */
         assay_rules_scope(&op->policy->rules, &scope);
         challenge.scope = assay_buf_slice(&scope);
+    }
+    if (op->reason == ASSAY_REASON_AUTHENTICATION) {
+        assay_rules_authentication(&op->policy->rules, &challenge.acr_values, &challenge.max_age_s);
     }
     assay_challenge_write(&challenge, out);
 }

@@ -244,3 +244,21 @@ void assay_kept_print(const struct assay_kept_value *value, struct assay_buf *ou
         print_text(out, item, true);
     }
 }
+
+bool assay_kept_number(const struct assay_kept_value *value, int64_t *ret)
+{
+    static const size_t most = 18; /* digits, which no sum overflows by */
+    int64_t n = 0;
+    if (value->kind != ASSAY_KEPT_JSON || value->text.len == 0 || value->text.len > most) {
+        return false;
+    }
+    for (size_t i = 0; i < value->text.len; i++) {
+        uint8_t c = value->text.data[i];
+        if (c < '0' || c > '9') {
+            return false;
+        }
+        n = 10 * n + (c - '0');
+    }
+    *ret = n;
+    return true;
+}

@@ -80,6 +80,9 @@ bool assay_kept_next(struct assay_slice *list, struct assay_slice *ret);
 /* Is `value` the string `wanted`, a list with it, or a number or truth value written like it? */
 bool assay_kept_has(const struct assay_kept_value *value, struct assay_slice wanted);
 
+/* Is it a whole number that is not negative? */
+bool assay_kept_number(const struct assay_kept_value *value, int64_t *ret);
+
 /* Appends `value` as text for a header or a log: a string as it is, a list with commas between,
  * JSON as it is. Bytes outside printable ASCII, '%', blanks at either end and, within a list,
  * commas are written as %XX, so that no value can end a line, add a header or pass for two. */

@@ -27,6 +27,8 @@ struct assay_slice assay_reason_name(enum assay_reason reason)
         return ASSAY_SLICE("no_access_token");
     case ASSAY_REASON_WRONG_AUDIENCE:
         return ASSAY_SLICE("wrong_audience");
+    case ASSAY_REASON_AUTHENTICATION:
+        return ASSAY_SLICE("authentication");
     case ASSAY_REASON_SCOPE:
         return ASSAY_SLICE("scope");
     case ASSAY_REASON_CLAIM:
@@ -74,12 +76,12 @@ static enum assay_reason judge_token(const struct assay_kept *kept, int64_t now_
     return judge_fault(kept->fault);
 }
 
-/* Is one of the words of `wanted` the audience, or one of several? */
-static bool is_for(const struct assay_kept_value *audience, struct assay_slice wanted)
+/* Is one of the words of `wanted` the value, or one of several? */
+static bool has_one_of(const struct assay_kept_value *value, struct assay_slice wanted)
 {
     while (wanted.data != NULL) {
         struct assay_slice word = assay_slice_cut(&wanted, ' ');
-        if (word.len != 0 && assay_kept_has(audience, word)) {
+        if (word.len != 0 && assay_kept_has(value, word)) {
             return true;
         }
     }
@@ -92,13 +94,32 @@ static bool has_scope(const struct assay_kept_value *scope, struct assay_slice w
     return scope->kind == ASSAY_KEPT_STRING && assay_scope_contains(scope->text, wanted);
 }
 
+/* RFC 9470 section 6: what the token does not say is not met. */
+static bool is_authenticated(const struct assay_rules *rules, const struct assay_rule *rule,
+                             struct assay_slice values, int64_t now_s)
+{
+    int64_t then_s = 0;
+    struct assay_kept_value value;
+    if (rule->acr.len != 0) {
+        value = assay_kept_at(values, rules->acr_at);
+        if (value.kind != ASSAY_KEPT_STRING || !has_one_of(&value, rule->acr)) {
+            return false;
+        }
+    }
+    if (rule->auth_age_s == 0) {
+        return true;
+    }
+    value = assay_kept_at(values, rules->auth_time_at);
+    return assay_kept_number(&value, &then_s) && now_s - then_s <= rule->auth_age_s;
+}
+
 static enum assay_reason judge_rule(const struct assay_rules *rules, const struct assay_rule *rule,
-                                    struct assay_slice values)
+                                    struct assay_slice values, int64_t now_s)
 {
     struct assay_kept_value value;
     if (rule->audience.len != 0) {
         value = assay_kept_at(values, rules->audience_at);
-        if (!is_for(&value, rule->audience)) {
+        if (!has_one_of(&value, rule->audience)) {
             return ASSAY_REASON_WRONG_AUDIENCE;
         }
     }
@@ -107,6 +128,9 @@ static enum assay_reason judge_rule(const struct assay_rules *rules, const struc
         if (!has_scope(&value, rule->scope)) {
             return ASSAY_REASON_SCOPE;
         }
+    }
+    if (!is_authenticated(rules, rule, values, now_s)) {
+        return ASSAY_REASON_AUTHENTICATION;
     }
     if (rule->claim.len != 0) {
         value = assay_kept_at(values, rule->claim_at);
@@ -124,10 +148,26 @@ enum assay_reason assay_rules_judge(const struct assay_rules *rules, const struc
     enum assay_reason reason = judge_token(kept, now_s, leeway_s);
     *ret_failed = NULL;
     for (size_t i = 0; i < rules->count && reason == ASSAY_REASON_OK; i++) {
-        reason = judge_rule(rules, &rules->rules[i], kept->values);
+        reason = judge_rule(rules, &rules->rules[i], kept->values, now_s);
         *ret_failed = reason == ASSAY_REASON_OK ? NULL : &rules->rules[i];
     }
     return reason;
+}
+
+void assay_rules_authentication(const struct assay_rules *rules, struct assay_slice *ret_acr,
+                                int64_t *ret_age_s)
+{
+    *ret_acr = (struct assay_slice){0};
+    *ret_age_s = 0;
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct assay_rule *rule = &rules->rules[i];
+        if (ret_acr->len == 0) {
+            *ret_acr = rule->acr;
+        }
+        if (rule->auth_age_s != 0 && (*ret_age_s == 0 || rule->auth_age_s < *ret_age_s)) {
+            *ret_age_s = rule->auth_age_s;
+        }
+    }
 }
 
 static void append_new_words(struct assay_slice words, size_t from, struct assay_buf *out)

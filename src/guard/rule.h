@@ -22,7 +22,8 @@ enum assay_reason {
     ASSAY_REASON_BOUND,           /* to a key that a bearer does not show */
     ASSAY_REASON_NO_ACCESS_TOKEN, /* a refresh token */
     ASSAY_REASON_WRONG_AUDIENCE,
-    ASSAY_REASON_SCOPE, /* 403, like the next */
+    ASSAY_REASON_AUTHENTICATION, /* of the user, too weak or too old (RFC 9470) */
+    ASSAY_REASON_SCOPE,          /* 403, like the next */
     ASSAY_REASON_CLAIM,
     ASSAY_REASON_UNREACHABLE,   /* trouble with the authorization server: 503, like the next */
     ASSAY_REASON_UNUSABLE,      /* it gave no answer that can be believed */
@@ -40,16 +41,25 @@ struct assay_rule {
     struct assay_slice audience; /* one of these words; empty: any will do */
     struct assay_slice claim;    /* the claim that must have `value`; empty: none */
     struct assay_slice value;
-    size_t claim_at;      /* where it stands in the claims that are kept */
-    unsigned http_status; /* 401 or 403 when it does not hold; 0: as RFC 6750 has it */
+    struct assay_slice acr; /* how the user was authenticated: one of these words; empty: anyhow */
+    int64_t auth_age_s;     /* and how long ago at most; 0: whenever */
+    size_t claim_at;        /* where it stands in the claims that are kept */
+    unsigned http_status;   /* 401 or 403 when it does not hold; 0: as RFC 6750 has it */
 };
 
 struct assay_rules {
     const struct assay_rule *rules;
     size_t count;
-    size_t scope_at;    /* where "/scope" stands in the claims that are kept, if a rule wants it */
-    size_t audience_at; /* likewise "/aud" */
+    size_t scope_at;     /* where "/scope" stands in the claims that are kept, if a rule wants it */
+    size_t audience_at;  /* likewise "/aud", */
+    size_t acr_at;       /* "/acr", */
+    size_t auth_time_at; /* and "/auth_time" */
 };
+
+/* What the rules together want of the user's authentication: the words of the first that names
+ * some, and the shortest age; 0 when none does. */
+void assay_rules_authentication(const struct assay_rules *rules, struct assay_slice *ret_acr,
+                                int64_t *ret_age_s);
 
 /* Appends the scope that all the rules together want, each word once: what a challenge names (RFC
  * 6750 section 3). Look at out->spent. */
@@ -58,7 +68,7 @@ void assay_rules_scope(const struct assay_rules *rules, struct assay_buf *out);
 /* May a bearer use the answer `kept` where `rules` hold, at `now_s` (seconds since the epoch, the
  * wall clock read for this request)? From the second named by exp on it may not (RFC 7519 section
  * 4.1.4); `leeway_s` is allowed for nbf. `*ret_failed` is the rule that does not hold, for
- * ASSAY_REASON_SCOPE, _CLAIM and _WRONG_AUDIENCE. */
+ * ASSAY_REASON_SCOPE, _CLAIM, _AUTHENTICATION and _WRONG_AUDIENCE. */
 enum assay_reason assay_rules_judge(const struct assay_rules *rules, const struct assay_kept *kept,
                                     int64_t now_s, int64_t leeway_s,
                                     const struct assay_rule **ret_failed);

@@ -57,6 +57,8 @@ static struct assay_slice code_of(enum assay_challenge_error error)
         return ASSAY_SLICE("invalid_token");
     case ASSAY_CHALLENGE_INSUFFICIENT_SCOPE:
         return ASSAY_SLICE("insufficient_scope");
+    case ASSAY_CHALLENGE_STEP_UP:
+        return ASSAY_SLICE("insufficient_user_authentication");
     }
     return (struct assay_slice){0};
 }
@@ -68,6 +70,7 @@ unsigned assay_challenge_status(enum assay_challenge_error error)
         return 400;
     case ASSAY_CHALLENGE_NONE:
     case ASSAY_CHALLENGE_INVALID_TOKEN:
+    case ASSAY_CHALLENGE_STEP_UP:
         break;
     case ASSAY_CHALLENGE_INSUFFICIENT_SCOPE:
         return 403;
@@ -94,5 +97,14 @@ void assay_challenge_write(const struct assay_challenge *challenge, struct assay
     if (challenge->scope.len != 0) {
         write_name(out, ASSAY_SLICE("scope"), &first);
         write_plain(out, challenge->scope);
+    }
+    if (challenge->acr_values.len != 0) {
+        write_name(out, ASSAY_SLICE("acr_values"), &first);
+        write_plain(out, challenge->acr_values);
+    }
+    if (challenge->max_age_s != 0) {
+        write_name(out, ASSAY_SLICE("max_age"), &first);
+        assay_buf_append_u64(out, (uint64_t)challenge->max_age_s);
+        assay_buf_append_byte(out, '"');
     }
 }

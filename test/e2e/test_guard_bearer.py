@@ -1,6 +1,7 @@
 """Where a guarded location takes a token from, and what it says to those who bring none that suffices (RFC 6750)."""
 
 import re
+import time
 
 import pytest
 
@@ -216,3 +217,30 @@ def test_the_variables_tell_what_the_decision_rests_on(guard):
         assert said == [f"1|bob|client-7|read write|2000000000|{API}|a,b%2Cc|a,b%2Cc|{status}|ok" for status in ("MISS", "HIT")]
         assert other.call("/x", token="dead").header("X-Vars") == "|||||||" + "|MISS|inactive"
         assert other.call("/open", token="vars").header("X-Vars") == "|||"
+
+
+# R9470-3-1 R9470-3-2 R9470-3-3 R9470-6-1: step-up
+def test_an_authentication_that_is_too_weak_or_too_old(guard):
+    now = int(time.time())
+    with Guard(peer=guard.peer, backend=guard.backend, locations="""
+            location /acr/ { assay_guard corp; assay_require acr "urn:gold silver"; proxy_pass {backend}; }
+            location /age/ { assay_guard corp; assay_require auth_age 5m error=403; proxy_pass {backend}; }
+            location /both/ { assay_guard corp; assay_require scope read; assay_require acr gold auth_age 1h; proxy_pass {backend};
+                location /both/strict/ { assay_require auth_age 1m; proxy_pass {backend}; } }""") as other:
+        def said(path, **claims):
+            token = guard.allow(f"step-up-{len(guard.peer.answers)}", **claims)
+            reply = other.call(path, token=token)
+            assert other.call(path, token=token).status == reply.status  # on a hit, too
+            if reply.status == 401:
+                assert b"insufficient_user_authentication" in reply.body
+            return reply.status, reply.header("WWW-Authenticate")
+        weak = 'Bearer realm="api", error="insufficient_user_authentication"'
+        assert [said("/acr/x", acr=acr)[0] for acr in ("silver", "urn:gold", "bronze", "gold", "silver ", ["silver"], 1)] == [200, 200, 401, 401, 401, 401, 401]
+        assert said("/acr/x") == (401, weak + ', acr_values="urn:gold silver"')
+        assert [said("/age/x", auth_time=at)[0] for at in (now, now - 200, now - 400, str(now), -5, 1.5)] == [200, 200, 401, 401, 401, 401]
+        assert said("/age/x") == (401, weak + ', max_age="300"')
+        assert said("/both/x", acr="gold", auth_time=now - 3000)[0] == 200
+        assert said("/both/x", acr="gold", auth_time=now - 4000) == (401, weak + ', acr_values="gold", max_age="3600"')
+        assert said("/both/strict/x", acr="gold", auth_time=now - 100) == (401, weak + ', acr_values="gold", max_age="60"')
+        reply = other.call("/both/strict/x", token=guard.allow("step-up-scope", scope="write", acr="gold", auth_time=now))
+        assert reply.status == 403 and "insufficient_scope" in reply.header("WWW-Authenticate")

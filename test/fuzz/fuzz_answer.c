@@ -56,7 +56,7 @@ static void read_answer(struct assay_slice body, struct assay_digester *digester
     if (reason == ASSAY_REASON_OK && told.kept.active) {
         const struct assay_rule *failed = NULL;
         struct assay_rule rule = {.scope = ASSAY_SLICE("read"), .audience = ASSAY_SLICE("a")};
-        struct assay_rules rules = {&rule, 1, 0, 1};
+        struct assay_rules rules = {.rules = &rule, .count = 1, .scope_at = 0, .audience_at = 1};
         must(told.kept.expires_at_s >= 0 && told.kept.not_before_s >= 0);
         (void)assay_rules_judge(&rules, &told.kept, 1700000000, 0, &failed);
         print_all(told.kept.values);

@@ -88,6 +88,9 @@ static struct assay_slice body_of(const struct assay_decide *op)
     if (op->reason == ASSAY_REASON_NO_TOKEN) {
         return (struct assay_slice){0};
     }
+    if (op->reason == ASSAY_REASON_AUTHENTICATION) {
+        return ASSAY_SLICE("{\"error\":\"insufficient_user_authentication\"}");
+    }
     switch (assay_decide_status(op)) {
     case 400:
         return ASSAY_SLICE("{\"error\":\"invalid_request\"}");

@@ -72,6 +72,7 @@ static bool same_rule(const struct assay_rule *a, const struct assay_rule *b)
 {
     return assay_slice_equal(a->scope, b->scope) && assay_slice_equal(a->audience, b->audience) &&
            assay_slice_equal(a->claim, b->claim) && assay_slice_equal(a->value, b->value) &&
+           assay_slice_equal(a->acr, b->acr) && a->auth_age_s == b->auth_age_s &&
            a->http_status == b->http_status;
 }
 
@@ -128,8 +129,15 @@ static bool want_claims(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main,
         if (rules->rules[i].audience.len != 0) {
             rules->audience_at = ngx_assay_guard_claim(cf, main, ASSAY_SLICE("/aud"));
         }
+        if (rules->rules[i].acr.len != 0) {
+            rules->acr_at = ngx_assay_guard_claim(cf, main, ASSAY_SLICE("/acr"));
+        }
+        if (rules->rules[i].auth_age_s != 0) {
+            rules->auth_time_at = ngx_assay_guard_claim(cf, main, ASSAY_SLICE("/auth_time"));
+        }
     }
-    return rules->scope_at != SIZE_MAX && rules->audience_at != SIZE_MAX;
+    return rules->scope_at != SIZE_MAX && rules->audience_at != SIZE_MAX &&
+           rules->acr_at != SIZE_MAX && rules->auth_time_at != SIZE_MAX;
 }
 
 /* Where signed tokens are all there are, nobody is asked unless the location says so. */

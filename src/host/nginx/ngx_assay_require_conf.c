@@ -32,6 +32,19 @@ static char *require_claim(ngx_conf_t *cf, ngx_str_t *value, struct assay_rule *
     return rule->claim_at == SIZE_MAX ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
+static char *require_auth_age(ngx_conf_t *cf, ngx_str_t *value, struct assay_rule *rule)
+{
+    int64_t ms = 0;
+    if (!ngx_assay_read_ms(value, &ms) || ms < 1000) {
+        return ngx_assay_refuse(cf,
+                                "\"auth_age %V\" in \"assay_require\": a time of at least a "
+                                "second is wanted, as in 5m",
+                                value);
+    }
+    rule->auth_age_s = ms / 1000;
+    return NGX_CONF_OK;
+}
+
 static char *require_one(ngx_conf_t *cf, const ngx_str_t *word, ngx_str_t *value,
                          struct assay_rule *rule)
 {
@@ -40,6 +53,18 @@ static char *require_one(ngx_conf_t *cf, const ngx_str_t *word, ngx_str_t *value
     }
     if (ngx_assay_is(word, "claim")) {
         return require_claim(cf, value, rule);
+    }
+    if (ngx_assay_is(word, "auth_age")) {
+        return require_auth_age(cf, value, rule);
+    }
+    if (ngx_assay_is(word, "acr")) {
+        rule->acr = ngx_assay_slice(value);
+        return assay_scope_valid(rule->acr)
+                   ? NGX_CONF_OK
+                   : ngx_assay_refuse(cf,
+                                      "\"acr %V\" in \"assay_require\": values with single "
+                                      "spaces between are wanted",
+                                      value);
     }
     if (ngx_assay_is(word, "audience")) {
         rule->audience = ngx_assay_slice(value);
@@ -57,7 +82,8 @@ static char *require_one(ngx_conf_t *cf, const ngx_str_t *word, ngx_str_t *value
 static bool is_requirement(const ngx_str_t *word)
 {
     return ngx_assay_is(word, "scope") || ngx_assay_is(word, "audience") ||
-           ngx_assay_is(word, "claim");
+           ngx_assay_is(word, "claim") || ngx_assay_is(word, "acr") ||
+           ngx_assay_is(word, "auth_age");
 }
 
 /* error=, from the first of this directive's rules on. */
@@ -88,10 +114,11 @@ static char *require_pair(ngx_conf_t *cf, ngx_uint_t at, struct ngx_assay_guard_
 {
     ngx_str_t *arguments = cf->args->elts;
     if (!is_requirement(&arguments[at]) || at + 1 == cf->args->nelts) {
-        return ngx_assay_refuse(cf,
-                                "\"%V\" in \"assay_require\": scope, audience or claim is wanted, "
-                                "each with its value behind it, error=, or none",
-                                &arguments[at]);
+        return ngx_assay_refuse(
+            cf,
+            "\"%V\" in \"assay_require\": scope, audience, claim, acr or auth_age is wanted, "
+            "each with its value behind it, error=, or none",
+            &arguments[at]);
     }
     struct assay_rule *rule = add_rule(loc);
     return rule == NULL ? NGX_CONF_ERROR

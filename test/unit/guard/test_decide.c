@@ -222,7 +222,7 @@ static void what_an_answer_means_is_part_of_its_key(void **state)
 /* R6750-3.1-2 */
 static void each_reason_has_its_status(void **state)
 {
-    static const unsigned statuses[] = {401, 401, 400, 401, 401, 401, 401, 401, 401,
+    static const unsigned statuses[] = {401, 401, 400, 401, 401, 401, 401, 401, 401, 401,
                                         401, 401, 403, 403, 503, 503, 503, 503, 503};
     (void)state;
     (void)begin(NULL, 0);
