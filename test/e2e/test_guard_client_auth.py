@@ -88,7 +88,7 @@ def test_oidc_provider_accepts_the_guards_key():
                 assert ("as_rejects_us" in guard.log()) == (status == 503)
 
 
-# RFC 8705 section 2
+# R8705-2-1 R8705-2-2
 @pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth"])
 def test_a_certificate_shows_who_asks(tmp_path, method):
     server, own, other = (certificate(tmp_path, name, subject=f"/CN={name}") for name in ("localhost", "gateway", "other"))
