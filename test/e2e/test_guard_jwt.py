@@ -2,8 +2,11 @@
 Tokens are signed by Authlib, which nobody here wrote."""
 
 import base64
+import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import threading
 import time
@@ -428,3 +431,40 @@ def test_other_kinds_of_signed_tokens(kind):
         assert strict.call(strict.token(header={"typ": kind})).status == 401
         for spelling in ("at+jwt", "AT+JWT", "application/at+jwt"):
             assert strict.call(strict.token(header={"typ": spelling})).status == 200
+
+
+# REL-11 F-78: workers that die and are stopped while keys are fetched and read
+def test_workers_that_die_over_the_keys():
+    with World("jwt", workers=2, connections=1024, provider="jwks_max_age 2s;") as world:  # so that they are fetched all the time
+        stop, bad = threading.Event(), []
+
+        def client():
+            while not stop.wait(0.002):
+                try:
+                    status = world.call(world.token()).status
+                except OSError:  # the worker that had the connection is the one that died
+                    continue
+                if status not in (200, 503):
+                    bad.append(status)
+
+        threads = [threading.Thread(target=client) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            until = time.monotonic() + (60 if os.environ.get("ASSAY_DEEP") else 6)
+            while time.monotonic() < until:
+                pid = world.guard.worker_pids()[0]
+                with contextlib.suppress(ProcessLookupError):  # the one before is listed until it is waited for
+                    os.kill(pid, signal.SIGSTOP)
+                    time.sleep(0.05)  # a stop is what is tested
+                    os.kill(pid, signal.SIGCONT if int(time.monotonic() * 10) % 2 else signal.SIGKILL)
+                wait_until(lambda: len(world.guard.worker_pids()) == 2, what="there are two workers again")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(20)
+        assert not bad
+        assert set(re.findall(r"exited on signal (\d+)", world.guard.log())) == {"9"}
+        wait_until(lambda: world.call(world.token()).status == 200, what="it goes on")
+        stranger = Signer(kid=world.signer.kid)
+        assert world.call(world.token(stranger)).status == 401

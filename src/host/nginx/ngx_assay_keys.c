@@ -150,7 +150,7 @@ static void catch_up(struct ngx_assay_keys *keys)
     struct assay_error error = {0};
     uint64_t version = 0;
     size_t len = 0;
-    if (keys->ring->version == keys->version || !lock(keys->rings)) {
+    if (keys->ring->version == keys->version || keys->ring->version == 0 || !lock(keys->rings)) {
         return;
     }
     if (is_mine(keys)) {
@@ -316,7 +316,9 @@ static void ask(struct ngx_assay_asker *asker, enum why why)
     struct assay_error error = {0};
     int64_t now_us = ngx_assay_boot_us();
     int64_t whole_ms = asker->provider->whole_ms;
-    if (!may_ask(keys, why, now_us) || !claim(keys, why, now_us, now_us + 1000 * whole_ms)) {
+    bool busy = keys->fetch.private != NULL; /* after a stop it may be, though its time is over */
+    if (busy || !may_ask(keys, why, now_us) ||
+        !claim(keys, why, now_us, now_us + 1000 * whole_ms)) {
         return;
     }
     keys->asked_us = now_us;
@@ -343,7 +345,8 @@ static void on_look(ngx_event_t *event)
     int64_t now_us = ngx_assay_boot_us();
     int64_t old_us = ngx_min(OLD_US, 500 * asker->provider->keys_max_age_ms);
     catch_up(keys);
-    if (keys->version == 0 || is_stale(asker, now_us)) {
+    bool lost = keys->ring->version == 0; /* whoever published some has died over it */
+    if (keys->version == 0 || lost || is_stale(asker, now_us)) {
         ask(asker, NONE_HELD);
     } else if (now_us - keys->ring->fetched_us > old_us) {
         ask(asker, GROWN_OLD);
