@@ -191,7 +191,7 @@ static struct assay_cached
 static void keep_values(struct ngx_assay_decision *d)
 {
     struct assay_slice values = d->op.kept.values;
-    if (!d->op.known) {
+    if (!d->op.known || values.len == 0) {
         return;
     }
     if (values.len <= sizeof(d->values)) {
