@@ -25,7 +25,7 @@ struct assay_slice assay_source_name(enum assay_decide_source source)
 /* --- entries of the cache --- */
 
 /* How `fault` is kept in the flags of an entry. */
-#define FAULT_MASK 0x3u
+#define FAULT_MASK 0x7u
 
 static struct assay_kept kept_of(const struct assay_cached *cached)
 {
@@ -80,7 +80,7 @@ bool assay_decide_keep(const struct assay_told *told, int64_t asked_us, int64_t 
 static void decide(struct assay_decide *op, int64_t now_s)
 {
     op->known = true;
-    op->reason = assay_rules_judge(&op->policy->rules, &op->kept, now_s,
+    op->reason = assay_rules_judge(&op->policy->rules, &op->kept, op->certificate, now_s,
                                    op->policy->provider->leeway_s, &op->failed);
 }
 

@@ -65,7 +65,8 @@ struct assay_decide {
     const struct assay_policy *policy;
     struct assay_cache *cache; /* NULL: none */
     int64_t entered_us;        /* CLOCK_BOOTTIME in microseconds, read when the request came in */
-    struct assay_slice token;  /* out: what to ask about */
+    struct assay_slice certificate; /* in: thumbprint of the client's; empty: it showed none */
+    struct assay_slice token;       /* out: what to ask about */
     uint8_t key[ASSAY_TOKEN_KEY_LEN];
     enum assay_told_by told_by; /* what `key` is about */
     uint64_t keys_version;      /* in: of the issuer's keys: a judgement by others is none */

@@ -95,6 +95,22 @@ static bool is_bearers(struct assay_slice token_type)
            assay_slice_equal(token_type, ASSAY_SLICE("access_token"));
 }
 
+enum assay_kept_fault assay_kept_binding(const struct assay_json *json)
+{
+    struct assay_slice thumbprint = {0};
+    const struct assay_json_value *cnf = assay_json_point(json, ASSAY_SLICE("/cnf"));
+    if (assay_json_value_type(cnf) == ASSAY_JSON_ABSENT) {
+        return ASSAY_KEPT_GOOD;
+    }
+    bool alone = assay_json_value_members(cnf) == 1;
+    const struct assay_json_value *named =
+        assay_json_point(json, ASSAY_SLICE(ASSAY_CERTIFICATE_CLAIM));
+    return alone && assay_json_value_string(named, &thumbprint) &&
+                   thumbprint.len == ASSAY_CERTIFICATE_LEN
+               ? ASSAY_KEPT_BOUND_TO_CERTIFICATE
+               : ASSAY_KEPT_BOUND;
+}
+
 static enum assay_kept_fault fault_of(const struct assay_answer *answer, struct assay_slice issuer)
 {
     struct assay_slice use = {0};
@@ -108,8 +124,7 @@ static enum assay_kept_fault fault_of(const struct assay_answer *answer, struct 
          assay_slice_equal(use, ASSAY_SLICE("refresh_token")))) {
         return ASSAY_KEPT_NO_ACCESS;
     }
-    return answer->confirmed || !is_bearers(answer->token_type) ? ASSAY_KEPT_BOUND
-                                                                : ASSAY_KEPT_GOOD;
+    return is_bearers(answer->token_type) ? assay_kept_binding(answer->json) : ASSAY_KEPT_BOUND;
 }
 
 enum assay_status assay_kept_write_values(const struct assay_json *json,

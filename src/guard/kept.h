@@ -33,7 +33,16 @@ enum assay_kept_fault {
     ASSAY_KEPT_BOUND,     /* bound to a key, or of a type that is not Bearer: more than the token is
                              wanted (RFC 7800 section 3.1, RFC 9449 section 7.2) */
     ASSAY_KEPT_NO_ACCESS, /* a refresh token */
+    ASSAY_KEPT_BOUND_TO_CERTIFICATE, /* and to nothing else (RFC 8705 section 3): good with that */
 };
+
+/* What `cnf` among `json`'s members binds a token to: GOOD (there is none), BOUND_TO_CERTIFICATE,
+ * or BOUND. */
+enum assay_kept_fault assay_kept_binding(const struct assay_json *json);
+
+/* The claim that names the certificate: its thumbprint, SHA-256 in base64url. */
+#define ASSAY_CERTIFICATE_CLAIM "/cnf/x5t#S256"
+#define ASSAY_CERTIFICATE_LEN 43
 
 /* An answer as it is kept. `values` borrows. */
 struct assay_kept {

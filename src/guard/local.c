@@ -98,7 +98,7 @@ static bool take(struct assay_jwt_claims *said, const struct assay_claims *claim
         return false;
     }
     ret->kept.active = true;
-    ret->kept.fault = said->confirmed ? ASSAY_KEPT_BOUND : ASSAY_KEPT_GOOD;
+    ret->kept.fault = assay_kept_binding(json);
     ret->kept.expires_at_s = time_or_zero(said->expires_at_s);
     ret->kept.not_before_s = time_or_zero(said->not_before_s);
     return make_marks(said, digester, ret) == ASSAY_OK;

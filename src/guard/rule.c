@@ -55,6 +55,7 @@ static enum assay_reason judge_fault(enum assay_kept_fault fault)
     case ASSAY_KEPT_FOREIGN:
         return ASSAY_REASON_WRONG_ISSUER;
     case ASSAY_KEPT_BOUND:
+    case ASSAY_KEPT_BOUND_TO_CERTIFICATE: /* which was not shown */
         return ASSAY_REASON_BOUND;
     case ASSAY_KEPT_NO_ACCESS:
         return ASSAY_REASON_NO_ACCESS_TOKEN;
@@ -62,7 +63,17 @@ static enum assay_reason judge_fault(enum assay_kept_fault fault)
     return ASSAY_REASON_FAULT;
 }
 
-static enum assay_reason judge_token(const struct assay_kept *kept, int64_t now_s, int64_t leeway_s)
+static bool is_shown(const struct assay_rules *rules, const struct assay_kept *kept,
+                     struct assay_slice certificate)
+{
+    struct assay_kept_value bound = assay_kept_at(kept->values, rules->certificate_at);
+    return kept->fault == ASSAY_KEPT_BOUND_TO_CERTIFICATE && bound.kind == ASSAY_KEPT_STRING &&
+           certificate.len == ASSAY_CERTIFICATE_LEN && assay_slice_equal(bound.text, certificate);
+}
+
+static enum assay_reason judge_token(const struct assay_rules *rules, const struct assay_kept *kept,
+                                     struct assay_slice certificate, int64_t now_s,
+                                     int64_t leeway_s)
 {
     if (!kept->active) {
         return ASSAY_REASON_INACTIVE;
@@ -73,7 +84,7 @@ static enum assay_reason judge_token(const struct assay_kept *kept, int64_t now_
     if (kept->not_before_s - leeway_s > now_s) { /* neither is negative */
         return ASSAY_REASON_NOT_YET;
     }
-    return judge_fault(kept->fault);
+    return is_shown(rules, kept, certificate) ? ASSAY_REASON_OK : judge_fault(kept->fault);
 }
 
 /* Is one of the words of `wanted` the value, or one of several? */
@@ -142,10 +153,10 @@ static enum assay_reason judge_rule(const struct assay_rules *rules, const struc
 }
 
 enum assay_reason assay_rules_judge(const struct assay_rules *rules, const struct assay_kept *kept,
-                                    int64_t now_s, int64_t leeway_s,
+                                    struct assay_slice certificate, int64_t now_s, int64_t leeway_s,
                                     const struct assay_rule **ret_failed)
 {
-    enum assay_reason reason = judge_token(kept, now_s, leeway_s);
+    enum assay_reason reason = judge_token(rules, kept, certificate, now_s, leeway_s);
     *ret_failed = NULL;
     for (size_t i = 0; i < rules->count && reason == ASSAY_REASON_OK; i++) {
         reason = judge_rule(rules, &rules->rules[i], kept->values, now_s);

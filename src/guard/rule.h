@@ -53,7 +53,8 @@ struct assay_rules {
     size_t scope_at;     /* where "/scope" stands in the claims that are kept, if a rule wants it */
     size_t audience_at;  /* likewise "/aud", */
     size_t acr_at;       /* "/acr", */
-    size_t auth_time_at; /* and "/auth_time" */
+    size_t auth_time_at; /* "/auth_time", */
+    size_t certificate_at; /* and, whatever the rules want, ASSAY_CERTIFICATE_CLAIM */
 };
 
 /* What the rules together want of the user's authentication: the words of the first that names
@@ -67,10 +68,11 @@ void assay_rules_scope(const struct assay_rules *rules, struct assay_buf *out);
 
 /* May a bearer use the answer `kept` where `rules` hold, at `now_s` (seconds since the epoch, the
  * wall clock read for this request)? From the second named by exp on it may not (RFC 7519 section
- * 4.1.4); `leeway_s` is allowed for nbf. `*ret_failed` is the rule that does not hold, for
- * ASSAY_REASON_SCOPE, _CLAIM, _AUTHENTICATION and _WRONG_AUDIENCE. */
+ * 4.1.4); `leeway_s` is allowed for nbf. `certificate` is the thumbprint of the one that the client
+ * has shown on this connection (RFC 8705 section 3). `*ret_failed` is the rule that does not hold,
+ * for ASSAY_REASON_SCOPE, _CLAIM, _AUTHENTICATION and _WRONG_AUDIENCE. */
 enum assay_reason assay_rules_judge(const struct assay_rules *rules, const struct assay_kept *kept,
-                                    int64_t now_s, int64_t leeway_s,
+                                    struct assay_slice certificate, int64_t now_s, int64_t leeway_s,
                                     const struct assay_rule **ret_failed);
 
 #endif

@@ -346,6 +346,11 @@ size_t assay_json_value_count(const struct assay_json_value *value)
     return json_array_size(inner(value));
 }
 
+size_t assay_json_value_members(const struct assay_json_value *value)
+{
+    return json_object_size(inner(value));
+}
+
 const struct assay_json_value *assay_json_value_item(const struct assay_json_value *value,
                                                      size_t index)
 {

@@ -98,6 +98,9 @@ size_t assay_json_value_count(const struct assay_json_value *value);
 const struct assay_json_value *assay_json_value_item(const struct assay_json_value *value,
                                                      size_t index);
 
+/* How many members an object has; 0 when it is none. */
+size_t assay_json_value_members(const struct assay_json_value *value);
+
 /* Is `pointer` one that assay_json_point understands? */
 bool assay_json_pointer_valid(struct assay_slice pointer);
 

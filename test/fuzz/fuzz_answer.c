@@ -58,7 +58,8 @@ static void read_answer(struct assay_slice body, struct assay_digester *digester
         struct assay_rule rule = {.scope = ASSAY_SLICE("read"), .audience = ASSAY_SLICE("a")};
         struct assay_rules rules = {.rules = &rule, .count = 1, .scope_at = 0, .audience_at = 1};
         must(told.kept.expires_at_s >= 0 && told.kept.not_before_s >= 0);
-        (void)assay_rules_judge(&rules, &told.kept, 1700000000, 0, &failed);
+        (void)assay_rules_judge(&rules, &told.kept, (struct assay_slice){0}, 1700000000, 0,
+                                &failed);
         print_all(told.kept.values);
         keep(&told);
     }

@@ -1,5 +1,6 @@
 #include "host/nginx/ngx_assay_decision.h"
 
+#include "base/base64url.h"
 #include "host/nginx/ngx_assay_clock.h"
 #include "host/nginx/ngx_assay_guard_worker.h"
 #include "host/nginx/ngx_assay_headers.h"
@@ -323,6 +324,26 @@ static ngx_int_t begin(struct ngx_assay_decision *d, enum assay_decide_step *ret
     return rc;
 }
 
+/* The certificate that the client has shown on this connection, of whatever issuer (RFC 8705
+ * section 6.2). Where another proxy asks, it is that proxy's, and nobody's here. */
+static void read_certificate(struct ngx_assay_decision *d)
+{
+    const ngx_http_request_t *r = d->request;
+    const struct ngx_assay_guard_loc_conf *conf =
+        ngx_http_get_module_loc_conf(r, ngx_http_assay_guard_module);
+    const ngx_ssl_connection_t *ssl = r->connection->ssl;
+    const X509 *certificate = ssl == NULL || (conf->judge && r == r->main)
+                                  ? NULL
+                                  : SSL_get0_peer_certificate(ssl->connection);
+    uint8_t digest[ASSAY_SHA256_LEN];
+    unsigned len = 0;
+    if (certificate != NULL && X509_digest(certificate, EVP_sha256(), digest, &len) == 1 &&
+        len == sizeof(digest)) {
+        assay_base64url_encode(assay_slice_of(digest, sizeof(digest)), d->certificate);
+        d->op.certificate = assay_slice_of(d->certificate, sizeof(d->certificate));
+    }
+}
+
 static ngx_int_t decide(struct ngx_assay_decision *d)
 {
     const struct ngx_assay_guard_worker *worker = ngx_assay_guard_worker();
@@ -334,6 +355,7 @@ static ngx_int_t decide(struct ngx_assay_decision *d)
         return NGX_OK;
     }
     d->op.cache = worker->zone->cache;
+    read_certificate(d);
     d->op.keys_version = ngx_assay_keys_version(asker_of(d));
     return begin(d, &step) == NGX_OK ? go_on(d, step) : NGX_ERROR;
 }

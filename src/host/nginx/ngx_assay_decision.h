@@ -17,6 +17,7 @@ struct ngx_assay_decision {
     bool done;
     bool told; /* the refusal's headers are in place */
     struct assay_decide op;
+    uint8_t certificate[ASSAY_CERTIFICATE_LEN]; /* thumbprint of the client's, if it showed one */
     uint8_t values[96]; /* that op.kept borrows, if they are no more; else the request's pool */
 };
 

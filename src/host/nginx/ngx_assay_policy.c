@@ -122,6 +122,7 @@ static const struct assay_policy *intern(ngx_conf_t *cf, struct ngx_assay_guard_
 static bool want_claims(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main,
                         struct assay_rules *rules)
 {
+    rules->certificate_at = ngx_assay_guard_claim(cf, main, ASSAY_SLICE(ASSAY_CERTIFICATE_CLAIM));
     for (size_t i = 0; i < rules->count; i++) {
         if (rules->rules[i].scope.len != 0) {
             rules->scope_at = ngx_assay_guard_claim(cf, main, ASSAY_SLICE("/scope"));
@@ -137,7 +138,8 @@ static bool want_claims(ngx_conf_t *cf, struct ngx_assay_guard_main_conf *main,
         }
     }
     return rules->scope_at != SIZE_MAX && rules->audience_at != SIZE_MAX &&
-           rules->acr_at != SIZE_MAX && rules->auth_time_at != SIZE_MAX;
+           rules->acr_at != SIZE_MAX && rules->auth_time_at != SIZE_MAX &&
+           rules->certificate_at != SIZE_MAX;
 }
 
 /* Where signed tokens are all there are, nobody is asked unless the location says so. */

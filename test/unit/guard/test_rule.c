@@ -39,7 +39,8 @@ static void given(const char *body)
 static enum assay_reason judged(void)
 {
     const struct assay_rule *failed = NULL;
-    enum assay_reason reason = assay_rules_judge(&rules, &kept, NOW, 0, &failed);
+    enum assay_reason reason =
+        assay_rules_judge(&rules, &kept, (struct assay_slice){0}, NOW, 0, &failed);
     bool by_rule = reason == ASSAY_REASON_SCOPE || reason == ASSAY_REASON_CLAIM ||
                    reason == ASSAY_REASON_WRONG_AUDIENCE;
     assert_ptr_equal(failed, by_rule ? &rule : NULL);
@@ -65,11 +66,14 @@ static void a_token_is_early_before_nbf_but_for_the_leeway(void **state)
     (void)state;
     given("{\"active\":true,\"nbf\":1700000003}");
     assert_int_equal(judged(), ASSAY_REASON_NOT_YET);
-    assert_int_equal(assay_rules_judge(&rules, &kept, NOW, 2, &failed), ASSAY_REASON_NOT_YET);
-    assert_int_equal(assay_rules_judge(&rules, &kept, NOW, 3, &failed), ASSAY_REASON_OK);
-    given("{\"active\":true,\"nbf\":9223372036854775807}");
-    assert_int_equal(assay_rules_judge(&rules, &kept, INT64_MIN / 2, 300, &failed),
+    assert_int_equal(assay_rules_judge(&rules, &kept, (struct assay_slice){0}, NOW, 2, &failed),
                      ASSAY_REASON_NOT_YET);
+    assert_int_equal(assay_rules_judge(&rules, &kept, (struct assay_slice){0}, NOW, 3, &failed),
+                     ASSAY_REASON_OK);
+    given("{\"active\":true,\"nbf\":9223372036854775807}");
+    assert_int_equal(
+        assay_rules_judge(&rules, &kept, (struct assay_slice){0}, INT64_MIN / 2, 300, &failed),
+        ASSAY_REASON_NOT_YET);
 }
 
 static void the_leeway_lengthens_no_life(void **state)
@@ -77,7 +81,8 @@ static void the_leeway_lengthens_no_life(void **state)
     const struct assay_rule *failed = NULL;
     (void)state;
     given("{\"active\":true,\"exp\":1700000000}");
-    assert_int_equal(assay_rules_judge(&rules, &kept, NOW, 300, &failed), ASSAY_REASON_EXPIRED);
+    assert_int_equal(assay_rules_judge(&rules, &kept, (struct assay_slice){0}, NOW, 300, &failed),
+                     ASSAY_REASON_EXPIRED);
 }
 
 static void inactive_is_refused_whatever_is_required(void **state)
@@ -171,7 +176,8 @@ static void every_rule_must_hold(void **state)
     const struct assay_rule *failed = NULL;
     (void)state;
     given("{\"active\":true,\"scope\":\"read\"}");
-    assert_int_equal(assay_rules_judge(&both, &kept, NOW, 0, &failed), ASSAY_REASON_SCOPE);
+    assert_int_equal(assay_rules_judge(&both, &kept, (struct assay_slice){0}, NOW, 0, &failed),
+                     ASSAY_REASON_SCOPE);
     assert_ptr_equal(failed, &two[1]);
 }
 
