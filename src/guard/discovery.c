@@ -26,12 +26,12 @@ void assay_discovery_url(struct assay_slice issuer, enum assay_discovery_place p
 }
 
 /* A member that is no string is as good as none. */
-static bool copy_url(const struct assay_json *json, struct assay_slice name,
+static bool copy_url(const struct assay_json *json, struct assay_slice pointer,
                      struct assay_arena *arena, struct assay_slice *ret)
 {
     struct assay_slice url = {0};
     *ret = url;
-    return !assay_json_get_string(json, name, &url) || url.len == 0 ||
+    return !assay_json_value_string(assay_json_point(json, pointer), &url) || url.len == 0 ||
            assay_arena_copy(arena, url, ret);
 }
 
@@ -44,9 +44,11 @@ static enum assay_status read_metadata(const struct assay_json *json, struct ass
         !assay_slice_equal(said, issuer)) {
         return assay_fail(ASSAY_ERR_SYNTAX, "the metadata is of another issuer", reterr);
     }
-    return copy_url(json, ASSAY_SLICE("introspection_endpoint"), arena,
+    return copy_url(json, ASSAY_SLICE("/introspection_endpoint"), arena,
                     &ret->introspection_endpoint) &&
-                   copy_url(json, ASSAY_SLICE("jwks_uri"), arena, &ret->jwks_uri)
+                   copy_url(json, ASSAY_SLICE("/mtls_endpoint_aliases/introspection_endpoint"),
+                            arena, &ret->mtls_introspection_endpoint) &&
+                   copy_url(json, ASSAY_SLICE("/jwks_uri"), arena, &ret->jwks_uri)
                ? ASSAY_OK
                : assay_fail(ASSAY_ERR_LIMIT, "a URL of the metadata is too long", reterr);
 }

@@ -24,6 +24,7 @@ void assay_discovery_url(struct assay_slice issuer, enum assay_discovery_place p
 /* What the guard uses of it. Empty: it is not named. */
 struct assay_discovered {
     struct assay_slice introspection_endpoint;
+    struct assay_slice mtls_introspection_endpoint; /* for who shows a certificate (RFC 8705, 5) */
     struct assay_slice jwks_uri;
 };
 

@@ -117,6 +117,23 @@ def test_a_certificate_beside_a_secret(tmp_path):
         assert peer.requests[-1].header("Authorization").startswith("Basic ")
 
 
+# R8705-5-1
+def test_the_endpoint_for_certificates_is_found(tmp_path):
+    server, own = certificate(tmp_path, "localhost"), certificate(tmp_path, "gateway")
+    context = server_context(server)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(own[1])
+    with AuthorizationServer(tls=context) as wanted, AuthorizationServer(tls=server_context(server)) as plain:
+        issuer = f"https://localhost:{plain.port}"
+        plain.metadata = {"issuer": issuer, "introspection_endpoint": plain.url, "mtls_endpoint_aliases": {"introspection_endpoint": wanted.url}}
+        wanted.answers["T"] = plain.answers["T"] = live(iss=issuer)
+        shown = f"client_certificate {own[1]}; client_certificate_key {own[0]};"
+        for lines, asked in ((f"client_auth tls_client_auth; {shown}", wanted), ("client_secret_file {dir}/secret;", plain)):
+            before = asked.count()
+            with Guard(peer=wanted, corp=f"issuer {issuer}; client_id gateway; {lines} ca_file {server[1]}; max_age 0;") as guard:
+                assert guard.call(token="T").status == 200 and asked.count() == before + 1
+
+
 BASE = f"introspection_endpoint http://127.0.0.1:1/i; client_id g; issuer {ISSUER};"
 
 

@@ -56,6 +56,11 @@ bool ngx_assay_discovery_is_wanted(const struct assay_provider *provider)
     return wants_endpoint(provider) || wants_keys(provider);
 }
 
+static bool shows_certificate(const struct ngx_assay_asker *asker)
+{
+    return asker->provider->certificate.len != 0;
+}
+
 /* May `url`, which the metadata names `name`, be used? NULL, or what is wrong. */
 static const char *check_url(const struct ngx_assay_asker *asker, struct assay_slice url,
                              const char *absent, const char *refused, char ret[ASSAY_URL_MAX])
@@ -73,9 +78,11 @@ static const char *check_urls(const struct ngx_assay_asker *asker,
 {
     const struct assay_provider *core = &asker->provider->core;
     const char *fault = NULL;
+    bool aliased = shows_certificate(asker) && said->mtls_introspection_endpoint.len != 0;
     if (wants_endpoint(core)) {
         fault = check_url(
-            asker, said->introspection_endpoint, "the metadata names no introspection_endpoint",
+            asker, aliased ? said->mtls_introspection_endpoint : said->introspection_endpoint,
+            "the metadata names no introspection_endpoint",
             "the introspection_endpoint is neither https nor http to this machine", ret->endpoint);
     }
     if (fault == NULL && wants_keys(core)) {
@@ -89,7 +96,7 @@ static const char *check_urls(const struct ngx_assay_asker *asker,
 static const char *read_urls(const struct ngx_assay_asker *asker, const struct assay_fetch *fetch,
                              struct ngx_assay_found_urls *ret)
 {
-    uint8_t room[2 * ASSAY_URL_MAX];
+    uint8_t room[3 * ASSAY_URL_MAX];
     struct assay_arena arena;
     struct assay_discovered said = {0};
     struct assay_error error = {0};
@@ -180,11 +187,26 @@ static void remember(struct ngx_assay_asker *asker)
     }
 }
 
+/* What is found is remembered by the issuer and by what of its metadata is wanted. */
+static enum assay_status name_issuer(struct ngx_assay_asker *asker, struct assay_error *error)
+{
+    uint8_t room[ASSAY_URL_MAX];
+    struct assay_buf buf;
+    const struct assay_provider *core = &asker->provider->core;
+    unsigned wants = (wants_endpoint(core) ? 1U : 0U) | (wants_keys(core) ? 2U : 0U) |
+                     (shows_certificate(asker) ? 4U : 0U);
+    assay_buf_init(&buf, room, sizeof(room));
+    assay_buf_append_byte(&buf, (uint8_t)wants);
+    assay_buf_append(&buf, core->issuer);
+    return buf.spent ? assay_fail(ASSAY_ERR_LIMIT, "the issuer is too long", error)
+                     : assay_sha256(ngx_assay_guard_worker()->digester, assay_buf_slice(&buf),
+                                    asker->issuer, error);
+}
+
 bool ngx_assay_discovery_begin(struct ngx_assay_asker *asker)
 {
     struct assay_error error = {0};
-    if (assay_sha256(ngx_assay_guard_worker()->digester, asker->provider->core.issuer,
-                     asker->issuer, &error) != ASSAY_OK) {
+    if (name_issuer(asker, &error) != ASSAY_OK) {
         ngx_log_error(NGX_LOG_EMERG, ngx_cycle->log, 0, "assay: provider \"%V\": %s",
                       &asker->provider->name, error.what);
         return false;
