@@ -18,7 +18,7 @@ static const struct assay_slice pointers[] = {
 };
 static const struct assay_claims claims = {pointers, 3};
 
-static void given(const char *body)
+static void given_claims(const char *body, const struct assay_claims *wanted)
 {
     static uint8_t memory[8192];
     struct assay_arena arena;
@@ -28,12 +28,17 @@ static void given(const char *body)
     assay_arena_init(&arena, memory, sizeof(memory));
     assay_buf_init(&values, room, sizeof(room));
     assert_ok(assay_answer_read(assay_slice_of_text(body), &arena, &answer, &error), &error);
-    assert_ok(assay_kept_write(&answer, &claims, ASSAY_SLICE("https://as"), &arena, &values, &kept,
+    assert_ok(assay_kept_write(&answer, wanted, ASSAY_SLICE("https://as"), &arena, &values, &kept,
                                &error),
               &error);
     assay_answer_close(&answer);
     assay_arena_release(&arena);
     rule = (struct assay_rule){0};
+}
+
+static void given(const char *body)
+{
+    given_claims(body, &claims);
 }
 
 static enum assay_reason judged(void)
@@ -104,6 +109,78 @@ static void each_word_of_the_scope_is_wanted(void **state)
     assert_int_equal(judged(), ASSAY_REASON_SCOPE);
     rule.scope = ASSAY_SLICE("READ");
     assert_int_equal(judged(), ASSAY_REASON_SCOPE);
+}
+
+/* R8705-3-2: with the certificate that it is bound to, and no other; by nothing else. */
+static void a_bound_token_wants_its_certificate(void **state)
+{
+    const struct assay_slice shown = ASSAY_SLICE("A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0");
+    struct assay_rules none = {.rules = NULL, .count = 0, .certificate_at = 0};
+    const struct assay_slice pointer = ASSAY_SLICE(ASSAY_CERTIFICATE_CLAIM);
+    struct assay_claims bound = {.pointers = &pointer, .count = 1};
+    static const struct {
+        const char *cnf;
+        enum assay_reason reason;
+    } cases[] = {
+        {"{\"x5t#S256\":\"A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0\"}", ASSAY_REASON_OK},
+        {"{\"x5t#S256\":\"B4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0\"}", ASSAY_REASON_BOUND},
+        {"{\"x5t#S256\":\"A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0\",\"jkt\":\"x\"}",
+         ASSAY_REASON_BOUND},
+        {"{\"x5t#S256\":\"A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v\"}", ASSAY_REASON_BOUND},
+        {"{\"jkt\":\"A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0\"}", ASSAY_REASON_BOUND},
+        {"{}", ASSAY_REASON_BOUND},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[256];
+        struct assay_buf buf;
+        const struct assay_rule *failed = NULL;
+        assay_buf_init(&buf, text, sizeof(text));
+        assay_buf_append(&buf, ASSAY_SLICE("{\"active\":true,\"cnf\":"));
+        assay_buf_append(&buf, assay_slice_of_text(cases[i].cnf));
+        assay_buf_append(&buf, ASSAY_SLICE("}"));
+        assay_buf_append_byte(&buf, '\0');
+        given_claims(text, &bound);
+        assert_int_equal(assay_rules_judge(&none, &kept, shown, NOW, 0, &failed), cases[i].reason);
+        assert_int_equal(assay_rules_judge(&none, &kept, (struct assay_slice){0}, NOW, 0, &failed),
+                         ASSAY_REASON_BOUND);
+    }
+}
+
+/* R9470-6-1 */
+static void an_authentication_is_strong_and_late_enough_or_none(void **state)
+{
+    const struct assay_slice both[] = {ASSAY_SLICE("/acr"), ASSAY_SLICE("/auth_time")};
+    struct assay_claims wanted = {.pointers = both, .count = 2};
+    struct assay_rule strict = {.acr = ASSAY_SLICE("gold silver"), .auth_age_s = 60};
+    struct assay_rules set = {.rules = &strict, .count = 1, .acr_at = 0, .auth_time_at = 1};
+    static const struct {
+        const char *body;
+        enum assay_reason reason;
+    } cases[] = {
+        {"{\"active\":true,\"acr\":\"gold\",\"auth_time\":1699999940}", ASSAY_REASON_OK},
+        {"{\"active\":true,\"acr\":\"gold\",\"auth_time\":1700000900}", ASSAY_REASON_OK},
+        {"{\"active\":true,\"acr\":\"gold\",\"auth_time\":1699999939}",
+         ASSAY_REASON_AUTHENTICATION},
+        {"{\"active\":true,\"acr\":\"gold\",\"auth_time\":\"1700000000\"}",
+         ASSAY_REASON_AUTHENTICATION},
+        {"{\"active\":true,\"acr\":\"gold\",\"auth_time\":1.7e9}", ASSAY_REASON_AUTHENTICATION},
+        {"{\"active\":true,\"acr\":\"gold\",\"auth_time\":-1}", ASSAY_REASON_AUTHENTICATION},
+        {"{\"active\":true,\"acr\":\"gold\"}", ASSAY_REASON_AUTHENTICATION},
+        {"{\"active\":true,\"acr\":\"bronze\",\"auth_time\":1700000000}",
+         ASSAY_REASON_AUTHENTICATION},
+        {"{\"active\":true,\"acr\":[\"gold\"],\"auth_time\":1700000000}",
+         ASSAY_REASON_AUTHENTICATION},
+        {"{\"active\":true,\"auth_time\":1700000000}", ASSAY_REASON_AUTHENTICATION},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct assay_rule *failed = NULL;
+        given_claims(cases[i].body, &wanted);
+        assert_int_equal(assay_rules_judge(&set, &kept, (struct assay_slice){0}, NOW, 0, &failed),
+                         cases[i].reason);
+        assert_ptr_equal(failed, cases[i].reason == ASSAY_REASON_OK ? NULL : &strict);
+    }
 }
 
 /* A-RESP-10 */
@@ -220,6 +297,8 @@ int main(void)
         cmocka_unit_test(the_leeway_lengthens_no_life),
         cmocka_unit_test(inactive_is_refused_whatever_is_required),
         cmocka_unit_test(each_word_of_the_scope_is_wanted),
+        cmocka_unit_test(a_bound_token_wants_its_certificate),
+        cmocka_unit_test(an_authentication_is_strong_and_late_enough_or_none),
         cmocka_unit_test(an_absent_scope_lacks_every_word),
         cmocka_unit_test(one_of_the_audiences_is_wanted_whole),
         cmocka_unit_test(a_claim_has_its_value_or_is_a_list_with_it),

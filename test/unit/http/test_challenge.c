@@ -37,6 +37,8 @@ static void each_error_has_its_code_and_status(void **state)
         {ASSAY_CHALLENGE_INVALID_TOKEN, 401, "Bearer realm=\"api\", error=\"invalid_token\""},
         {ASSAY_CHALLENGE_INSUFFICIENT_SCOPE, 403,
          "Bearer realm=\"api\", error=\"insufficient_scope\""},
+        {ASSAY_CHALLENGE_STEP_UP, 401,
+         "Bearer realm=\"api\", error=\"insufficient_user_authentication\""},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct assay_challenge challenge = {.realm = ASSAY_SLICE("api"), .error = cases[i].error};
@@ -50,6 +52,20 @@ static void each_error_has_its_code_and_status(void **state)
     assert_slice_equal(write(whole),
                        ASSAY_SLICE("Bearer realm=\"api\", error=\"insufficient_scope\", "
                                    "error_description=\"more is needed\", scope=\"read write\""));
+}
+
+/* R9470-3-2 R9470-3-3 */
+static void a_step_up_says_how_and_how_lately(void **state)
+{
+    (void)state;
+    struct assay_challenge whole = {.realm = ASSAY_SLICE("api"),
+                                    .error = ASSAY_CHALLENGE_STEP_UP,
+                                    .acr_values = ASSAY_SLICE("urn:gold silver\""),
+                                    .max_age_s = 300};
+    assert_slice_equal(
+        write(whole),
+        ASSAY_SLICE("Bearer realm=\"api\", error=\"insufficient_user_authentication\", "
+                    "acr_values=\"urn:gold silver\", max_age=\"300\""));
 }
 
 /* R6750-3-4: nothing that is written can end its quotes, its field, or its line. */
@@ -96,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_sent_no_token_is_told_the_realm_alone),
         cmocka_unit_test(each_error_has_its_code_and_status),
+        cmocka_unit_test(a_step_up_says_how_and_how_lately),
         cmocka_unit_test(no_byte_breaks_out),
         cmocka_unit_test(what_does_not_fit_is_seen),
     };
